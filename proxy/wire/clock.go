@@ -1,0 +1,12 @@
+package wire
+
+import "time"
+
+var epoch = time.Now()
+
+// Now returns nanoseconds of monotonic time since the process began. All
+// limits of a Sock are on this clock. Safe for concurrent use.
+func Now() int64 { return int64(time.Since(epoch)) }
+
+// Time turns a reading of Now into wall-clock time.
+func Time(now int64) time.Time { return epoch.Add(time.Duration(now)) }
