@@ -1,0 +1,74 @@
+#!/usr/bin/env bash
+# Installs the programs that the measurements and load tests need, and skips what is present.
+#
+#   tools/setup.sh NAME…    nginx haproxy caddy wrk h2load k6 taskset rsvg-convert
+#   tools/setup.sh          lists them
+#
+# Go programs are built once into .cache/bin at a pinned version; the others come from the system's packages.
+set -euo pipefail
+
+root=$(cd "$(dirname "$0")/.." && pwd)
+bin=$root/.cache/bin
+
+caddy_version=v2.11.9
+k6_version=v1.8.1
+
+say() { printf 'setup: %s\n' "$*" >&2; }
+
+from_packages() { # program, package, why
+	if command -v "$1" >/dev/null; then
+		say "$1 is present: $(command -v "$1")"
+		return
+	fi
+	command -v apt-get >/dev/null || {
+		say "cannot install $1: no apt-get here; install the package \"$2\" by hand ($3)"
+		return 1
+	}
+	local as_root=()
+	[ "$(id -u)" = 0 ] || as_root=(sudo)
+	say "installing package $2: $3"
+	"${as_root[@]}" env DEBIAN_FRONTEND=noninteractive apt-get install -y -q --no-install-recommends "$2" >&2 || {
+		"${as_root[@]}" apt-get update -q >&2
+		"${as_root[@]}" env DEBIAN_FRONTEND=noninteractive apt-get install -y -q --no-install-recommends "$2" >&2
+	}
+}
+
+from_source() { # program, module path, version, why
+	local mark=$bin/.$1-$3
+	if [ -x "$bin/$1" ] && [ -e "$mark" ]; then
+		say "$1 $3 is present: $bin/$1"
+		return
+	fi
+	say "building $1 $3 into $bin, which takes some minutes the first time: $4"
+	mkdir -p "$bin"
+	GOBIN=$bin GOFLAGS= CGO_ENABLED=0 go install -trimpath "$2@$3"
+	rm -f "$bin/.$1-"*
+	touch "$mark"
+}
+
+install_one() {
+	case $1 in
+	nginx) from_packages nginx nginx-light "a peer of the comparison" ;;
+	haproxy) from_packages haproxy haproxy "a peer of the comparison" ;;
+	wrk) from_packages wrk wrk "closed-loop load at saturation" ;;
+	h2load) from_packages h2load nghttp2-client "HTTP/2 load" ;;
+	taskset) from_packages taskset util-linux "pins each program to its processor" ;;
+	rsvg-convert) from_packages rsvg-convert librsvg2-bin "turns the pictures into PNG, to look at them" ;;
+	caddy) from_source caddy github.com/caddyserver/caddy/v2/cmd/caddy "$caddy_version" "a peer of the comparison" ;;
+	k6) from_source k6 go.k6.io/k6 "$k6_version" "runs the scripts in loadtest/" ;;
+	*)
+		say "unknown program \"$1\""
+		return 2
+		;;
+	esac
+}
+
+if [ $# = 0 ]; then
+	sed -n '2,6s/^# \{0,1\}//p' "$0"
+	exit 0
+fi
+status=0
+for name in "$@"; do
+	install_one "$name" || status=1
+done
+exit $status
