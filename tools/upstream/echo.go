@@ -88,8 +88,7 @@ func answerJSON(ctx *fasthttp.RequestCtx, value any) {
 // answerWebSocket says every message back until the peer leaves.
 func answerWebSocket(ctx *fasthttp.RequestCtx) {
 	upgrader := websocket.FastHTTPUpgrader{CheckOrigin: func(*fasthttp.RequestCtx) bool { return true }}
-	// The upgrader looks its headers up by their canonical names and answers a bad handshake itself.
-	canonical(&ctx.Request.Header)
+	// The upgrader answers a bad handshake itself.
 	_ = upgrader.Upgrade(ctx, func(connection *websocket.Conn) {
 		defer connection.Close()
 		for {
@@ -99,17 +98,4 @@ func answerWebSocket(ctx *fasthttp.RequestCtx) {
 			}
 		}
 	})
-}
-
-// canonical rewrites the header names in letters that lookups expect.
-func canonical(header *fasthttp.RequestHeader) {
-	type field struct{ name, value string }
-	var fields []field
-	for name, value := range header.All() {
-		fields = append(fields, field{string(name), string(value)})
-	}
-	header.EnableNormalizing()
-	for _, f := range fields {
-		header.Set(f.name, f.value)
-	}
 }

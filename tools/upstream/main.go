@@ -79,8 +79,6 @@ func newServer() *fasthttp.Server {
 		Handler:           answer,
 		Name:              "upstream",
 		StreamRequestBody: true,
-		// The echo shows names as they were sent.
-		DisableHeaderNamesNormalizing: true,
 		// A peer that sends a wild header is what some tests are about.
 		ReadBufferSize:  64 << 10,
 		Logger:          silence{},
