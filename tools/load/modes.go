@@ -1,0 +1,163 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"slices"
+	"sync"
+	"sync/atomic"
+	"syscall"
+	"time"
+)
+
+// tally is what one connection saw.
+type tally struct {
+	requests, failures int
+	latencies, lates   []time.Duration
+	firstFailure       error
+}
+
+func (t *tally) note(err error) {
+	t.requests++
+	if err == nil {
+		return
+	}
+	t.failures++
+	if t.firstFailure == nil {
+		t.firstFailure = err
+	}
+}
+
+// each runs work once per connection, all at once, and adds up what they saw.
+func each(p plan, work func(c *client, t *tally)) outcome {
+	clients, tallies := make([]*client, p.connections), make([]tally, p.connections)
+	began := time.Now()
+	var all sync.WaitGroup
+	for i := range clients {
+		clients[i] = newClient(p)
+		all.Go(func() {
+			defer clients[i].close()
+			work(clients[i], &tallies[i])
+		})
+	}
+	all.Wait()
+
+	o := outcome{Seconds: time.Since(began).Seconds()}
+	var latencies, lates []time.Duration
+	for i, t := range tallies {
+		o.Requests += t.requests
+		o.Failures += t.failures
+		o.Closed += clients[i].closed
+		latencies = append(latencies, t.latencies...)
+		lates = append(lates, t.lates...)
+		if t.firstFailure != nil && o.FirstFailure == "" {
+			o.FirstFailure = t.firstFailure.Error()
+		}
+	}
+	slices.Sort(latencies)
+	slices.Sort(lates)
+	o.P50, o.P99, o.P999 = milliseconds(latencies, 0.5), milliseconds(latencies, 0.99), milliseconds(latencies, 0.999)
+	o.Late99 = milliseconds(lates, 0.99)
+	return o
+}
+
+// milliseconds is the given part of the sorted values, by nearest rank.
+func milliseconds(sorted []time.Duration, part float64) float64 {
+	if len(sorted) == 0 {
+		return 0
+	}
+	return sorted[min(int(part*float64(len(sorted))), len(sorted)-1)].Seconds() * 1000
+}
+
+// steady hands out moments at a fixed distance; whichever connection is free takes the next. When all are busy the
+// moment passes and the wait counts, so that a slow server cannot hide by slowing the load down.
+func steady(ctx context.Context, p plan) outcome {
+	var next atomic.Int64
+	total := int64(p.rate * p.duration.Seconds())
+	distance := float64(time.Second) / p.rate
+	began := time.Now().Add(100 * time.Millisecond) // time to dial first
+	return each(p, func(c *client, t *tally) {
+		if err := c.dial(); err != nil {
+			t.note(err)
+			return
+		}
+		for ctx.Err() == nil {
+			k := next.Add(1) - 1
+			if k >= total {
+				return
+			}
+			due := began.Add(time.Duration(float64(k) * distance))
+			time.Sleep(time.Until(due))
+			t.lates = append(t.lates, time.Since(due))
+			err := c.ask()
+			t.note(err)
+			t.latencies = append(t.latencies, time.Since(due))
+		}
+	})
+}
+
+// count asks a number of times in a closed loop.
+func count(ctx context.Context, p plan) outcome {
+	var next atomic.Int64
+	return each(p, func(c *client, t *tally) {
+		for ctx.Err() == nil && next.Add(1) <= int64(p.requests) {
+			sent := time.Now()
+			t.note(c.ask())
+			t.latencies = append(t.latencies, time.Since(sent))
+		}
+	})
+}
+
+// hold reports when every connection has served one request, keeps them until ctx ends, and reports again how many
+// the server closed meanwhile.
+func hold(ctx context.Context, p plan, stdout io.Writer) error {
+	clients := make([]*client, 0, p.connections)
+	defer func() {
+		for _, c := range clients {
+			c.close()
+		}
+	}()
+	began := time.Now()
+	for i := range p.connections {
+		if ctx.Err() != nil {
+			return nil
+		}
+		c := newClient(p)
+		clients = append(clients, c)
+		if err := c.ask(); err != nil {
+			return fmt.Errorf("cannot hold connection %d: %w", i+1, err)
+		}
+		if c.conn == nil {
+			return fmt.Errorf("cannot hold connection %d: the server closed it", i+1)
+		}
+	}
+	if err := report(stdout, outcome{Requests: len(clients), Seconds: time.Since(began).Seconds()}); err != nil {
+		return err
+	}
+	<-ctx.Done()
+	closed := 0
+	for _, c := range clients {
+		if !c.isOpen() {
+			closed++
+		}
+	}
+	return report(stdout, outcome{Requests: len(clients), Closed: closed})
+}
+
+// isOpen tells whether an idle connection still stands: a look at the socket finds neither its end nor bytes.
+func (c *client) isOpen() bool {
+	raw, err := c.conn.(*net.TCPConn).SyscallConn()
+	if err != nil {
+		return false
+	}
+	open := false
+	err = raw.Read(func(fd uintptr) bool {
+		_, _, err := syscall.Recvfrom(int(fd), make([]byte, 1), syscall.MSG_PEEK|syscall.MSG_DONTWAIT)
+		open = errors.Is(err, syscall.EAGAIN)
+		return true
+	})
+	return err == nil && open
+}
