@@ -1,0 +1,142 @@
+package route
+
+import "slices"
+
+// Outcome is what a search came to. The zero value is none of them.
+type Outcome uint8
+
+const (
+	Found    Outcome = iota + 1
+	NoMethod         // patterns match the path, but none of them has the method
+	NoPath           // no pattern or base path matches the path, or conditions refuse all that do
+	NoDomain         // the host is none of the domains
+)
+
+func (o Outcome) String() string {
+	switch o {
+	case Found:
+		return "found"
+	case NoMethod:
+		return "no method"
+	case NoPath:
+		return "no path"
+	case NoDomain:
+		return "no domain"
+	}
+	return "unknown"
+}
+
+// Accepter decides about conditions beyond method and path: headers, query, address.
+// Accept is called from most to least specific value until it accepts one; a value without conditions is accepted.
+type Accepter[T any] interface {
+	Accept(value T) bool
+}
+
+// Tree finds the value for a method and a path. It is made by a Builder, immutable, and safe for concurrent use.
+type Tree[T any] struct {
+	shape       shape
+	groups      []group // a leaf is the index of its first
+	entries     []entry[T]
+	methods     []string // those other than the usual, in the order of their numbers
+	defaultLeaf int32
+	fallback    bool
+}
+
+// group is the run of a leaf's entries that have one method. The group of anyMethod comes last.
+type group struct {
+	method   methodNumber
+	isLast   bool // of its leaf
+	from, to uint32
+}
+
+type entry[T any] struct {
+	value T
+	names []string
+}
+
+// Find returns the value of the most specific pattern that matches the path, has the method, and is accepted.
+// path is canonical. p is set if the outcome is Found. A nil accept accepts everything.
+func (t *Tree[T]) Find(method, path []byte, p *Params, accept Accepter[T]) (value T, outcome Outcome) {
+	p.names = nil
+	number := t.methodNumber(method)
+	outcome = NoPath
+	if len(path) > 0 && path[0] == '/' {
+		var w walk
+		wasRefused := false
+		for leaf := t.shape.first(&w, path, p); leaf != none; leaf = t.shape.next(&w) {
+			e, hasMethod := t.choose(leaf, number, accept)
+			if e != nil {
+				p.names = e.names
+				return e.value, Found
+			}
+			// A method that only conditions refuse is not missing: to answer 405 with it under Allow would be a lie.
+			wasRefused = wasRefused || hasMethod
+			if outcome = NoMethod; wasRefused {
+				outcome = NoPath
+			}
+			if !hasMethod && !t.fallback {
+				return value, outcome
+			}
+		}
+	}
+	if t.defaultLeaf != none {
+		if e, _ := t.choose(t.defaultLeaf, number, accept); e != nil {
+			return e.value, Found
+		}
+	}
+	return value, outcome
+}
+
+// choose returns the first entry of a leaf that has the method and is accepted, and whether any has the method.
+func (t *Tree[T]) choose(leaf int32, number methodNumber, accept Accepter[T]) (chosen *entry[T], hasMethod bool) {
+	for i := leaf; ; i++ {
+		g := &t.groups[i]
+		if g.method == number || g.method == anyMethod {
+			hasMethod = true
+			for k := g.from; k < g.to; k++ {
+				e := &t.entries[k]
+				if accept == nil || accept.Accept(e.value) {
+					return e, true
+				}
+			}
+		}
+		if g.isLast {
+			return nil, hasMethod
+		}
+	}
+}
+
+// Allow returns the methods that a path has, sorted, for the Allow header of a 405; nil if there are none.
+// Conditions do not count. A pattern for any method stands for the seven that AWS means by ANY.
+func (t *Tree[T]) Allow(path []byte) []string {
+	var methods []string
+	if len(path) > 0 && path[0] == '/' {
+		var w walk
+		var p Params
+		for leaf := t.shape.first(&w, path, &p); leaf != none; leaf = t.shape.next(&w) {
+			methods = t.appendMethods(methods, leaf)
+			if !t.fallback {
+				break
+			}
+		}
+	}
+	if t.defaultLeaf != none && (methods == nil || t.fallback) {
+		methods = t.appendMethods(methods, t.defaultLeaf)
+	}
+	slices.Sort(methods)
+	return slices.Compact(methods)
+}
+
+func (t *Tree[T]) appendMethods(methods []string, leaf int32) []string {
+	for i := leaf; ; i++ {
+		g := t.groups[i]
+		if g.method == anyMethod {
+			methods = append(methods, "DELETE", "GET", "HEAD", "OPTIONS", "PATCH", "POST", "PUT")
+		} else {
+			methods = append(methods, t.methodName(g.method))
+		}
+		if g.isLast {
+			return methods
+		}
+	}
+}
