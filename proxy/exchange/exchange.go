@@ -1,6 +1,7 @@
 package exchange
 
 import (
+	"errors"
 	"io"
 	"net/netip"
 	"time"
@@ -10,6 +11,10 @@ import (
 
 // Chunked is the length of a body whose end is not known ahead.
 const Chunked int64 = -1
+
+// ErrUnsent is what Front.Send returns when an answer's content failed before
+// any byte of the answer was sent: another answer can take its place.
+var ErrUnsent = errors.New("nothing of the answer was sent")
 
 // Body is the content of a message as it arrives. Read returns io.EOF only
 // when the content is whole. It is used by one goroutine at a time.
@@ -76,6 +81,7 @@ type Exchange struct {
 	Tunnel   io.ReadWriteCloser      // the connection that a 101 leads to
 	Length   int64                   // of Stream: bytes or Chunked
 	Refusal  *Refusal                // why the gateway answered itself, nil otherwise
+	Cause    error                   // what went wrong inside, for the log, never for the client
 	Limits   TunnelLimits
 
 	// Counted on the way, for log and metrics.
@@ -109,7 +115,7 @@ func (x *Exchange) Reset() {
 	x.Upgrade, x.Old, x.Secure, x.MaxBody = false, false, false, 0
 	x.Client, x.Peer, x.Scheme, x.Query, x.HasQuery, x.Via = netip.Addr{}, netip.AddrPort{}, "", nil, false, ""
 	x.Listener, x.Protocol, x.Shard = "", "", 0
-	x.Bytes, x.Stream, x.Tunnel, x.Length, x.Refusal, x.Limits = nil, nil, nil, 0, nil, TunnelLimits{}
+	x.Bytes, x.Stream, x.Tunnel, x.Length, x.Refusal, x.Cause, x.Limits = nil, nil, nil, 0, nil, nil, TunnelLimits{}
 	x.BytesIn, x.BytesOut, x.Upstream, x.Address, x.UpstreamStatus = 0, 0, "", "", 0
 	x.Dialed, x.Reused, x.Retries, x.FirstByte, x.Aborted = false, false, 0, 0, false
 }

@@ -10,3 +10,6 @@ func Now() int64 { return int64(time.Since(epoch)) }
 
 // Time turns a reading of Now into wall-clock time.
 func Time(now int64) time.Time { return epoch.Add(time.Duration(now)) }
+
+// At turns t into a reading of Now. It is never 0, which limits read as none.
+func At(t time.Time) int64 { return max(int64(t.Sub(epoch)), 1) }

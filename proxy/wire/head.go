@@ -67,6 +67,8 @@ type Head struct {
 	HasHost, Absolute bool
 	Continue          bool // Expect: 100-continue
 	Upgrade           bool // an Upgrade field is there
+	Connection        bool // a field that speaks of the connection is there, Upgrade aside
+	Close, KeepAlive  bool // options that Connection names (RFC 9110 §7.6.1)
 
 	line                int // start of the first line that was not yet checked
 	scanned             int // no LF before this offset behind line
@@ -314,6 +316,13 @@ func (h *Head) field(line []byte, request bool) *Fault {
 		}
 	case len("Upgrade"):
 		h.Upgrade = h.Upgrade || equalFold(name, "Upgrade")
+	case len("Connection"): // and of Keep-Alive
+		if equalFold(name, "Connection") {
+			h.options(value)
+		}
+		h.Connection = h.Connection || equalFold(name, "Keep-Alive")
+	case len("Proxy-Connection"):
+		h.Connection = h.Connection || equalFold(name, "Proxy-Connection")
 	case len("Content-Length"):
 		if equalFold(name, "Content-Length") {
 			return h.length(trim(value))
@@ -324,6 +333,22 @@ func (h *Head) field(line []byte, request bool) *Fault {
 		}
 	}
 	return nil
+}
+
+// options notes what a Connection field says of the connection's future.
+func (h *Head) options(value []byte) {
+	h.Connection = true
+	for len(value) > 0 {
+		option := value
+		if comma := bytes.IndexByte(value, ','); comma >= 0 {
+			option, value = value[:comma], value[comma+1:]
+		} else {
+			value = nil
+		}
+		option = trim(option)
+		h.Close = h.Close || equalFold(option, "close")
+		h.KeepAlive = h.KeepAlive || equalFold(option, "keep-alive")
+	}
 }
 
 func (h *Head) host(value []byte) *Fault {

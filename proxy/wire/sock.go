@@ -43,11 +43,12 @@ type Sock struct {
 
 	in, out     wait
 	watch       Watcher
+	noWait      bool // reads
 	interrupted atomic.Bool
 
-	readFn, writeFn func(fd uintptr) bool
-	controlFn       func(fd uintptr)
-	peeked          atomic.Int32
+	readFn, writeFn, waitFn func(fd uintptr) bool
+	controlFn               func(fd uintptr)
+	peeked                  atomic.Int32
 }
 
 // wait is one direction of a Sock.
@@ -81,6 +82,9 @@ func (s *Sock) WriteLimits(by int64, idle time.Duration) { s.out.by, s.out.idle 
 
 // Watch makes reads end with ErrAbandoned once w is gone. Nil stops watching.
 func (s *Sock) Watch(w Watcher) { s.watch = w }
+
+// NoWait makes reads that would have to wait end with ErrTimeout at once.
+func (s *Sock) NoWait(on bool) { s.noWait = on }
 
 // Interrupt makes the read under way, and all later ones, end with ErrInterrupted.
 func (s *Sock) Interrupt() {
@@ -116,6 +120,10 @@ func (s *Sock) Read(p []byte) (int, error) {
 func (s *Sock) lookUp() error {
 	if s.interrupted.Load() {
 		return ErrInterrupted
+	}
+	if s.noWait {
+		s.in.armed = 0
+		return ErrTimeout
 	}
 	now := Now()
 	if s.in.until == 0 {
@@ -200,7 +208,11 @@ func (s *Sock) armWrite(now int64) {
 
 // plainRead and plainWrite serve connections without a descriptor.
 func (s *Sock) plainRead(p []byte) (int, error) {
-	s.armRead(Now())
+	if s.noWait {
+		_ = s.nc.SetReadDeadline(epoch)
+	} else {
+		s.armRead(Now())
+	}
 	return s.nc.Read(p)
 }
 
@@ -257,3 +269,32 @@ func limitOf(t time.Time) int64 {
 
 var _ net.Conn = (*Sock)(nil)
 var _ io.ReadWriteCloser = (*Sock)(nil)
+
+// Wait blocks until a read would return at once, without needing a buffer for
+// it. It does not tick: only the limits of the Sock and Interrupt end it.
+func (s *Sock) Wait() error {
+	s.in.until = 0
+	for {
+		s.in.begin(Now())
+		if s.in.until != never {
+			s.in.armed = s.in.until
+			_ = s.nc.SetReadDeadline(Time(s.in.until))
+		} else {
+			s.in.armed = 0
+			_ = s.nc.SetReadDeadline(time.Time{})
+		}
+		if s.interrupted.Load() {
+			return ErrInterrupted
+		}
+		err := s.waitOnce()
+		if err == nil || !errors.Is(err, os.ErrDeadlineExceeded) {
+			return err
+		}
+		if s.interrupted.Load() {
+			return ErrInterrupted
+		}
+		if Now() >= s.in.until {
+			return ErrTimeout
+		}
+	}
+}

@@ -20,7 +20,7 @@ func (s *Sock) openRaw() {
 	}
 	s.raw = raw
 	// Method values allocate: made once here, not once a call.
-	s.readFn, s.writeFn, s.controlFn = s.tryRead, s.tryWrite, s.poll
+	s.readFn, s.writeFn, s.waitFn, s.controlFn = s.tryRead, s.tryWrite, s.readable, s.poll
 }
 
 func (s *Sock) readOnce(p []byte) (int, error) {
@@ -53,6 +53,10 @@ func (s *Sock) tryRead(fd uintptr) bool {
 			return true
 		case syscall.EINTR:
 		case syscall.EAGAIN:
+			if s.noWait {
+				s.in.done, s.in.err = 0, ErrTimeout
+				return true
+			}
 			s.armRead(Now())
 			return false
 		default:
@@ -114,11 +118,25 @@ func (s *Sock) state() int16 {
 	return int16(s.peeked.Load())
 }
 
-func (s *Sock) poll(fd uintptr) {
+func (s *Sock) poll(fd uintptr) { s.peeked.Store(int32(events(fd))) }
+
+// events asks the kernel for the state of fd without waiting.
+func events(fd uintptr) int16 {
 	p := unix.PollFd{Fd: int32(fd), Events: unix.POLLIN | unix.POLLRDHUP}
 	zero := unix.Timespec{}
 	_, _, errno := syscall.RawSyscall6(unix.SYS_PPOLL, uintptr(unsafe.Pointer(&p)), 1, uintptr(unsafe.Pointer(&zero)), 0, 0, 0)
-	if errno == 0 {
-		s.peeked.Store(int32(p.Revents))
+	if errno != 0 {
+		return unix.POLLERR
 	}
+	return p.Revents
 }
+
+// waitOnce parks until the socket is readable or its deadline passes.
+func (s *Sock) waitOnce() error {
+	if s.raw == nil {
+		return nil
+	}
+	return s.raw.Read(s.waitFn)
+}
+
+func (s *Sock) readable(fd uintptr) bool { return events(fd) != 0 }
