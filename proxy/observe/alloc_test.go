@@ -1,0 +1,45 @@
+//go:build !race
+
+package observe
+
+import (
+	"testing"
+	"time"
+)
+
+func TestHotPathsAllocateNothing(t *testing.T) {
+	r := sampleRecord()
+	f := func(name string, run func()) {
+		t.Helper()
+		run() // counters come into being at the first use
+		if got := testing.AllocsPerRun(1000, run); got != 0 {
+			t.Errorf("%s: got %v allocations; want none", name, got)
+		}
+	}
+	m := NewMetrics(2, "test")
+	route, upstream, listener, cause := m.Route("petstore", "prod", "/pets/{id}"), m.Upstream("pets", "10.0.0.1:8080"), m.Listener(":8080"), m.Cause("no_route")
+	f("RouteStats.Observe", func() { route.Observe(r) })
+	f("UpstreamStats", func() {
+		upstream.Observe(1, 200, time.Millisecond)
+		upstream.Fail(cause)
+		upstream.Retry(0)
+		upstream.Open(0)
+		upstream.Reuse(0)
+	})
+	f("ListenerStats", func() { listener.Accept(0); listener.Close(0); listener.Refuse(0) })
+	f("Refuse", func() { m.Refuse(0, cause) })
+
+	hostile := sampleRecord()
+	hostile.UserAgent = []byte("\r\n\"\\\x00\xff evil \u2028")
+	for _, format := range []string{"json", "clf", "combined", benchFormat} {
+		l, err := NewAccessLog(LogConfig{Format: format, Output: "/dev/null"}, 2)
+		if err != nil {
+			t.Fatal(err)
+		}
+		f("AccessLog.Write in "+format, func() { l.Write(r) })
+		f("AccessLog.Write of hostile bytes in "+format, func() { l.Write(hostile) })
+		if err := l.Close(); err != nil {
+			t.Error(err)
+		}
+	}
+}
