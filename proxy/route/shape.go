@@ -48,12 +48,17 @@ type walk struct {
 	p    *Params
 }
 
-// first returns the most specific leaf that matches the path, or none. The path must begin with a slash.
-func (s *shape) first(w *walk, path []byte, p *Params) int32 {
-	w.path, w.end, w.p = path, len(path), p
-	if path[len(path)-1] == '/' {
-		w.end--
+// newWalk begins at the root. The path must begin with a slash.
+func newWalk(path []byte, p *Params) walk {
+	end := len(path)
+	if path[end-1] == '/' {
+		end--
 	}
+	return walk{path: path, end: end, p: p}
+}
+
+// first returns the most specific leaf that matches the path, or none.
+func (s *shape) first(w *walk) int32 {
 	if leaf := s.descend(w); leaf != none {
 		return leaf
 	}

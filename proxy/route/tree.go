@@ -55,15 +55,16 @@ type entry[T any] struct {
 }
 
 // Find returns the value of the most specific pattern that matches the path, has the method, and is accepted.
-// path is canonical. p is set if the outcome is Found. A nil accept accepts everything.
+// path is canonical. p is set if the outcome is Found. A nil accept accepts everything; to allocate nothing, another
+// one points into what the caller has anyway, for its value moves to the heap.
 func (t *Tree[T]) Find(method, path []byte, p *Params, accept Accepter[T]) (value T, outcome Outcome) {
 	p.names = nil
 	number := t.methodNumber(method)
 	outcome = NoPath
 	if len(path) > 0 && path[0] == '/' {
-		var w walk
+		w := newWalk(path, p)
 		wasRefused := false
-		for leaf := t.shape.first(&w, path, p); leaf != none; leaf = t.shape.next(&w) {
+		for leaf := t.shape.first(&w); leaf != none; leaf = t.shape.next(&w) {
 			e, hasMethod := t.choose(leaf, number, accept)
 			if e != nil {
 				p.names = e.names
@@ -111,9 +112,8 @@ func (t *Tree[T]) choose(leaf int32, number methodNumber, accept Accepter[T]) (c
 func (t *Tree[T]) Allow(path []byte) []string {
 	var methods []string
 	if len(path) > 0 && path[0] == '/' {
-		var w walk
-		var p Params
-		for leaf := t.shape.first(&w, path, &p); leaf != none; leaf = t.shape.next(&w) {
+		w := newWalk(path, new(Params))
+		for leaf := t.shape.first(&w); leaf != none; leaf = t.shape.next(&w) {
 			methods = t.appendMethods(methods, leaf)
 			if !t.fallback {
 				break
