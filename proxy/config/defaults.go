@@ -1,0 +1,78 @@
+package config
+
+import (
+	"reflect"
+	"strconv"
+)
+
+// fillDefaults writes what the tags say into what is not set. An API without
+// stages gets the one that is called $default.
+func (d *Document) fillDefaults() {
+	fillStruct(reflect.ValueOf(d).Elem(), shapes{})
+	for name, api := range d.APIs {
+		if len(api.Stages) == 0 {
+			api.Stages = map[string]Stage{DefaultName: {}}
+			d.APIs[name] = api
+		}
+	}
+}
+
+func fillStruct(v reflect.Value, known shapes) {
+	s := known.of(v.Type())
+	for i := range s.fields {
+		f := &s.fields[i]
+		value := v.Field(f.index)
+		if f.fallback != "" && value.IsZero() {
+			setDefault(value, f.fallback)
+			continue
+		}
+		fillNested(value, known)
+	}
+}
+
+func fillNested(v reflect.Value, known shapes) {
+	switch t := v.Type(); {
+	case isStruct(t):
+		fillStruct(v, known)
+	case t.Kind() == reflect.Pointer && isStruct(t.Elem()) && !v.IsNil():
+		fillStruct(v.Elem(), known)
+	case t.Kind() == reflect.Slice && isStruct(t.Elem()):
+		for i := range v.Len() {
+			fillStruct(v.Index(i), known)
+		}
+	case t.Kind() == reflect.Map && isStruct(t.Elem()):
+		for entries := v.MapRange(); entries.Next(); {
+			// A map's values cannot be changed in place.
+			changed := reflect.New(t.Elem()).Elem()
+			changed.Set(entries.Value())
+			fillStruct(changed, known)
+			v.SetMapIndex(entries.Key(), changed)
+		}
+	}
+}
+
+func setDefault(v reflect.Value, text string) {
+	switch {
+	case v.Type() == durationType():
+		d, wrong := parseDuration(text)
+		if wrong != nil {
+			panic("BUG: default " + text + ": " + wrong.Error())
+		}
+		v.SetInt(int64(d))
+	case v.Kind() == reflect.String:
+		v.SetString(text)
+	case v.Kind() == reflect.Int:
+		i, err := strconv.ParseInt(text, 10, 64)
+		if err != nil {
+			panic("BUG: default " + text + ": " + err.Error())
+		}
+		v.SetInt(i)
+	case v.Kind() == reflect.Pointer && v.Type().Elem().Kind() == reflect.Bool:
+		isTrue := text == "true"
+		v.Set(reflect.ValueOf(&isTrue))
+	case v.Kind() == reflect.Slice:
+		v.Set(reflect.ValueOf([]string{text}))
+	default:
+		panic("BUG: a " + v.Type().String() + " cannot have a default")
+	}
+}
