@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"net"
+	"runtime"
 	"slices"
 	"sync"
 	"sync/atomic"
@@ -75,22 +76,27 @@ func milliseconds(sorted []time.Duration, part float64) float64 {
 // steady hands out moments at a fixed distance; whichever connection is free takes the next. When all are busy the
 // moment passes and the wait counts, so that a slow server cannot hide by slowing the load down.
 func steady(ctx context.Context, p plan) outcome {
-	var next atomic.Int64
-	total := int64(p.rate * p.duration.Seconds())
-	distance := float64(time.Second) / p.rate
+	total := int(p.rate * p.duration.Seconds())
 	began := time.Now().Add(100 * time.Millisecond) // time to dial first
+	moments := make(chan time.Time, total)
+	go func() {
+		defer close(moments)
+		runtime.LockOSThread()
+		for k := range total {
+			due := began.Add(time.Duration(float64(k) * float64(time.Second) / p.rate))
+			sleep(time.Until(due))
+			if ctx.Err() != nil {
+				return
+			}
+			moments <- due
+		}
+	}()
 	return each(p, func(c *client, t *tally) {
 		if err := c.dial(); err != nil {
 			t.note(err)
 			return
 		}
-		for ctx.Err() == nil {
-			k := next.Add(1) - 1
-			if k >= total {
-				return
-			}
-			due := began.Add(time.Duration(float64(k) * distance))
-			time.Sleep(time.Until(due))
+		for due := range moments {
 			t.lates = append(t.lates, time.Since(due))
 			err := c.ask()
 			t.note(err)

@@ -1,0 +1,133 @@
+package main
+
+import (
+	"embed"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"text/template"
+)
+
+//go:embed rivals
+var rivals embed.FS
+
+// peer is one program in one configuration.
+type peer struct {
+	name, program string
+	// template is its configuration in rivals/; empty for weir, which takes flags.
+	template string
+	// arguments follow the program's name; CONFIG and FOLDER stand for the rendered configuration and the scratch folder.
+	arguments   []string
+	environment []string
+	versionArgs []string
+}
+
+func peers() map[string]peer {
+	weir := peer{name: "weir", program: "weir", environment: []string{"GOMAXPROCS=1"}, versionArgs: []string{"-version"}}
+	quiet := weir
+	quiet.name, quiet.arguments = "weir-quiet", []string{"-log.output", "off", "-metrics=false"}
+	return map[string]peer{
+		"weir":       weir,
+		"weir-quiet": quiet,
+		"nginx": {
+			name: "nginx", program: "nginx", template: "nginx.conf", versionArgs: []string{"-v"},
+			arguments: []string{"-c", "CONFIG", "-p", "FOLDER", "-e", "FOLDER/nginx-start.log"},
+		},
+		"haproxy": {
+			name: "haproxy", program: "haproxy", template: "haproxy.cfg", versionArgs: []string{"-v"},
+			arguments: []string{"-db", "-f", "CONFIG"},
+		},
+		"caddy": {
+			name: "caddy", program: "caddy", template: "Caddyfile", versionArgs: []string{"version"},
+			arguments:   []string{"run", "--adapter", "caddyfile", "--config", "CONFIG"},
+			environment: []string{"GOMAXPROCS=1", "HOME=FOLDER", "XDG_DATA_HOME=FOLDER"},
+		},
+	}
+}
+
+// setting fills the templates.
+type setting struct{ Folder, Log, Listen, Upstream, LogReader string }
+
+// target is a running peer.
+type target struct {
+	peer    peer
+	process *process
+	address string
+	// control is the address of weir's control API.
+	control string
+}
+
+// startTarget runs the peer, pinned, and returns when it listens.
+func (l *lab) startTarget(p peer, extra ...string) (*target, error) {
+	address, err := freeAddress()
+	if err != nil {
+		return nil, err
+	}
+	t := &target{peer: p, address: address}
+	argv, err := l.commandLine(t, extra)
+	if err != nil {
+		return nil, err
+	}
+	env := make([]string, 0, len(p.environment))
+	for _, e := range p.environment {
+		env = append(env, l.fill(e, ""))
+	}
+	if t.process, err = startProcess(l.folder, p.name, env, append(l.pinProxy[:len(l.pinProxy):len(l.pinProxy)], argv...), nil); err != nil {
+		return nil, err
+	}
+	if err := t.process.awaitListening(address); err != nil {
+		t.process.stop()
+		return nil, err
+	}
+	if l.versions[p.program] == "" {
+		l.versions[p.program] = versionOf(l.programs[p.program], p.versionArgs...)
+	}
+	return t, nil
+}
+
+func (l *lab) commandLine(t *target, extra []string) ([]string, error) {
+	argv := []string{l.programs[t.peer.program]}
+	if t.peer.template == "" {
+		var err error
+		if t.control, err = freeAddress(); err != nil {
+			return nil, err
+		}
+		argv = append(argv, "-listen", t.address, "-control", t.control)
+		if len(extra) == 0 {
+			extra = []string{"-upstream", "http://" + l.origin}
+		}
+		argv = append(argv, "-log.output", filepath.Join(l.folder, t.peer.name+".log"))
+		return append(append(argv, extra...), t.peer.arguments...), nil
+	}
+	configuration, err := l.render(t)
+	if err != nil {
+		return nil, err
+	}
+	for _, argument := range t.peer.arguments {
+		argv = append(argv, l.fill(argument, configuration))
+	}
+	return argv, nil
+}
+
+func (l *lab) fill(argument, configuration string) string {
+	return strings.NewReplacer("CONFIG", configuration, "FOLDER", l.folder).Replace(argument)
+}
+
+// render writes the peer's configuration into the scratch folder.
+func (l *lab) render(t *target) (string, error) {
+	form, err := template.ParseFS(rivals, "rivals/"+t.peer.template)
+	if err != nil {
+		return "", fmt.Errorf("cannot parse %q: %w", t.peer.template, err)
+	}
+	path := filepath.Join(l.folder, t.peer.template)
+	file, err := os.Create(path)
+	if err != nil {
+		return "", err
+	}
+	defer file.Close()
+	return path, form.Execute(file, setting{
+		Folder: l.folder, Log: filepath.Join(l.folder, t.peer.name+".log"),
+		Listen: t.address, Upstream: l.origin, LogReader: l.logReader,
+	})
+}
