@@ -2,10 +2,12 @@ package route
 
 import (
 	"fmt"
+	"math/rand/v2"
 	"testing"
 )
 
-// benchTree has n routes of the shape that an API with many resources has, and the paths that hit each of them.
+// benchTree has n routes of the shape that an API with many resources has. The paths hit each of them in random order,
+// but lie in memory in the order of their use, as the buffers that requests are read into are warm.
 func benchTree(tb testing.TB, n int, pattern, path string) (tree *Tree[int], paths [][]byte) {
 	tb.Helper()
 	var b Builder[int]
@@ -13,6 +15,8 @@ func benchTree(tb testing.TB, n int, pattern, path string) (tree *Tree[int], pat
 		if err := b.Add("GET", fmt.Sprintf(pattern, i), i); err != nil {
 			tb.Fatal(err)
 		}
+	}
+	for _, i := range rand.New(rand.NewPCG(1, 2)).Perm(n) {
 		paths = append(paths, fmt.Appendf(nil, path, i))
 	}
 	return b.Build(), paths

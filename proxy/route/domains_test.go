@@ -178,7 +178,7 @@ func (c domainsCase) check(t rapid.TB) {
 }
 
 func TestDomainsAgainstLinear(t *testing.T) {
-	rapid.Check(t, func(t *rapid.T) { drawDomainsCase(t).check(t) })
+	checkOften(t, func(t *rapid.T) { drawDomainsCase(t).check(t) })
 }
 
 func FuzzDomains(f *testing.F) {

@@ -68,7 +68,9 @@ func (p *packer) add(s *sprout, n node) uint32 {
 	if len(s.static) > 0 {
 		n.firstSlot = uint32(len(p.slots))
 		// Twice as many slots as children, so that a probe soon meets an empty one.
-		n.slotMask = 1<<bits.Len(uint(2*len(s.static)-1)) - 1
+		if len(s.static) > 1 {
+			n.slotMask = 1<<bits.Len(uint(2*len(s.static)-1)) - 1
+		}
 		p.slots = append(p.slots, make([]slot, n.slotMask+1)...)
 		for _, key := range slices.Sorted(maps.Keys(s.static)) {
 			n.longest = max(n.longest, uint16(len(key)))

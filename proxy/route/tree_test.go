@@ -308,6 +308,67 @@ func TestBuildIsSnapshot(t *testing.T) {
 	}
 }
 
+// TestFindHashCollision asks for a segment that has the hash of a stored one.
+func TestFindHashCollision(t *testing.T) {
+	seen := map[uint32]string{}
+	for i := range 1 << 20 {
+		text := fmt.Sprint("segment-", i)
+		other, ok := seen[hashSegment([]byte(text))]
+		if !ok {
+			seen[hashSegment([]byte(text))] = text
+			continue
+		}
+		tree := buildTree(t, true, "GET /"+text+"\nGET /beside\nPUT /{x}")
+		if got := describe(tree, "GET", "/"+other, nil); got != "no method" {
+			t.Fatalf("GET /%s: got %s; want no method", other, got)
+		}
+		both := buildTree(t, true, "GET /"+text+"\nGET /"+other)
+		if a, b := describe(both, "GET", "/"+text, nil), describe(both, "GET", "/"+other, nil); a != "0" || b != "1" {
+			t.Fatalf("got %s and %s; want 0 and 1", a, b)
+		}
+		return
+	}
+	t.Fatal("no two segments have one hash: got a collision-free hash of 32 bits; want a test with other segments")
+}
+
+func TestFindWideNode(t *testing.T) {
+	const n = 1000
+	var b Builder[int]
+	for i := range n {
+		if err := b.Add("", fmt.Sprintf("/wide/%d/x", i*7), i); err != nil {
+			t.Fatal(err)
+		}
+	}
+	tree := b.Build()
+	for i := range n * 7 {
+		want := "no path"
+		if i%7 == 0 {
+			want = fmt.Sprint(i / 7)
+		}
+		if got := describe(tree, "GET", fmt.Sprintf("/wide/%d/x", i), nil); got != want {
+			t.Fatalf("/wide/%d/x: got %s; want %s", i, got, want)
+		}
+	}
+}
+
+func TestAddManyMethods(t *testing.T) {
+	var b Builder[int]
+	for i := range maxMethods {
+		if err := b.Add(fmt.Sprint("M", i), "/a", i); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := b.Add("M0", "/b", 0); err != nil {
+		t.Fatal(err)
+	}
+	if err := b.Add("ONE-MORE", "/b", 0); err == nil {
+		t.Fatal("Add of one method more: got nil; want an error")
+	}
+	if got := describe(b.Build(), "M255", "/a", nil); got != "255" {
+		t.Fatalf("M255 /a: got %s; want 255", got)
+	}
+}
+
 // visitCounter refuses everything and counts how often each value was offered.
 type visitCounter map[int]int
 
@@ -426,7 +487,7 @@ func (c treeCase) check(t rapid.TB) {
 }
 
 func TestFindAgainstLinear(t *testing.T) {
-	rapid.Check(t, func(t *rapid.T) { drawTreeCase(t).check(t) })
+	checkOften(t, func(t *rapid.T) { drawTreeCase(t).check(t) })
 }
 
 func FuzzFind(f *testing.F) {
