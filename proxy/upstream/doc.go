@@ -1,0 +1,12 @@
+// Package upstream sends requests to targets over HTTP/1.1 and hands back
+// their answers. Connections are kept in sharded stacks, checked before they
+// are used again, and never used again when anything about them is in doubt.
+//
+// A Registry holds one Target for each address and lives as long as the
+// process; documents come and go above it:
+//
+//	registry := upstream.NewRegistry(config, shards)
+//	target, err := registry.Acquire(upstream.Address{URL: "http://10.0.0.1:8080"})
+//	...
+//	refusal := target.Send(x, &upstream.Call{Shard: x.Shard, Retry: true})
+package upstream

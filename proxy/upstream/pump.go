@@ -1,0 +1,160 @@
+package upstream
+
+import (
+	"errors"
+	"io"
+	"sync/atomic"
+	"time"
+
+	"weir/proxy/exchange"
+	"weir/proxy/wire"
+)
+
+const (
+	pumpBuffer = 32 << 10
+	sizeRoom   = 10       // of the line that opens a chunk
+	tailRoom   = 17 << 10 // of the last chunk with its trailers, which wire bounds at 16 KiB
+	// lastWrite is how long an answer that is whole waits for the end of the
+	// request: the upstream has usually read it, only the goroutine was not yet told.
+	lastWrite = 50 * time.Millisecond
+)
+
+var (
+	errShort = errors.New("request body is shorter than it was announced")
+	errLong  = errors.New("request body is longer than it was announced")
+)
+
+// pump sends a request body while the flight reads the answer. The flight
+// starts it and waits for its end.
+type pump struct {
+	c        *conn
+	front    exchange.Front
+	body     exchange.Body // or
+	rest     []byte        // a body that is buffered but too large for one write
+	left     int64         // bytes still to come, or exchange.Chunked
+	buf      []byte
+	progress atomic.Int64 // when the upstream last took bytes, on the clock of wire
+	last     atomic.Bool  // all was read from the client
+	ended    atomic.Bool
+	done     chan struct{}
+	waited   bool // done was received
+
+	refusal *exchange.Refusal // the client's body failed
+	sendErr error             // the upstream did not take it
+	readErr error
+}
+
+// run is the goroutine.
+func (p *pump) run() {
+	defer func() {
+		p.ended.Store(true)
+		p.done <- struct{}{}
+	}()
+	if p.rest != nil {
+		p.last.Store(true)
+		p.send(p.rest)
+		return
+	}
+	for !p.last.Load() && p.step() {
+	}
+}
+
+// step moves one buffer.
+func (p *pump) step() bool {
+	n, err := p.body.Read(p.buf[sizeRoom : len(p.buf)-tailRoom])
+	whole := err == io.EOF || (err == nil && p.body.Done())
+	if err != nil && err != io.EOF {
+		return p.abort(err)
+	}
+	if p.left != exchange.Chunked {
+		if p.left -= int64(n); p.left < 0 {
+			return p.abort(errLong)
+		}
+		whole = whole || p.left == 0
+		if whole && p.left > 0 {
+			return p.abort(errShort)
+		}
+		p.last.Store(whole)
+		return p.send(p.buf[sizeRoom : sizeRoom+n])
+	}
+	p.last.Store(whole)
+	return p.send(p.chunk(n, whole))
+}
+
+// chunk frames the n bytes that were read in place.
+func (p *pump) chunk(n int, whole bool) []byte {
+	from, to := sizeRoom, sizeRoom
+	if n > 0 {
+		var line [sizeRoom]byte
+		size := wire.AppendChunkSize(line[:0], n)
+		from = sizeRoom - len(size)
+		copy(p.buf[from:], size)
+		to = sizeRoom + n
+		to += copy(p.buf[to:], "\r\n")
+	}
+	out := p.buf[from:to]
+	if whole {
+		out = wire.AppendLastChunk(out, p.body.Trailers())
+	}
+	return out
+}
+
+func (p *pump) send(b []byte) bool {
+	if len(b) == 0 {
+		return true
+	}
+	_, err := p.c.rw.Write(b)
+	p.progress.Store(wire.Now())
+	if err == nil {
+		return true
+	}
+	p.sendErr = err
+	if isTimeout(err) {
+		_ = p.c.sock.Close() // nobody reads the request; who waits for an answer learns it now
+	}
+	return false
+}
+
+// abort gives the request up: without a proper end the upstream cannot take
+// what it has for the whole.
+func (p *pump) abort(err error) bool {
+	p.readErr, p.refusal = err, refusalOfBody(err)
+	_ = p.c.sock.Abort()
+	return false
+}
+
+// finish waits for the end of the pump, and brings it about if the client has
+// more to send than the upstream wanted. It tells whether all was sent.
+func (p *pump) finish() bool {
+	if !p.waited {
+		p.end()
+		p.waited = true
+	}
+	return p.last.Load() && p.sendErr == nil && p.refusal == nil
+}
+
+func (p *pump) end() {
+	if p.ended.Load() {
+		<-p.done
+		return
+	}
+	if p.last.Load() {
+		timer := time.NewTimer(lastWrite)
+		defer timer.Stop()
+		select {
+		case <-p.done:
+			return
+		case <-timer.C:
+		}
+	}
+	_ = p.c.sock.Close()
+	if p.front != nil && p.rest == nil {
+		p.front.StopBody()
+	}
+	<-p.done
+	if p.sendErr == nil && p.refusal == nil {
+		p.sendErr = errStopped
+	}
+}
+
+var errStopped = errors.New("request body was not needed to its end")

@@ -1,0 +1,91 @@
+package upstream
+
+import (
+	"context"
+	stdtls "crypto/tls"
+	"crypto/x509"
+	"errors"
+	"io"
+	"net"
+	"os"
+	"syscall"
+
+	"weir/proxy/exchange"
+	"weir/proxy/wire"
+	weirtls "weir/tls"
+)
+
+// refusalOfDial maps why a connection could not be opened.
+func refusalOfDial(err error) *exchange.Refusal {
+	var dns *net.DNSError
+	switch {
+	case errors.As(err, &dns):
+		return exchange.NotResolved
+	case errors.Is(err, syscall.ECONNREFUSED):
+		return exchange.ConnectionRefused
+	case errors.Is(err, syscall.EMFILE), errors.Is(err, syscall.ENFILE), errors.Is(err, syscall.EADDRNOTAVAIL):
+		return exchange.Overloaded // descriptors or ports of this machine are used up
+	case isTimeout(err), errors.Is(err, syscall.ETIMEDOUT):
+		return exchange.ConnectTimeout
+	}
+	return exchange.Unreachable
+}
+
+// refusalOfHandshake maps why TLS could not be agreed on.
+func refusalOfHandshake(err error) *exchange.Refusal {
+	var (
+		verification *stdtls.CertificateVerificationError
+		authority    x509.UnknownAuthorityError
+		name         x509.HostnameError
+		invalid      x509.CertificateInvalidError
+	)
+	switch {
+	case errors.As(err, &verification), errors.As(err, &authority), errors.As(err, &name), errors.As(err, &invalid),
+		errors.Is(err, weirtls.ErrPin):
+		return exchange.TLSCertificate
+	case isTimeout(err):
+		return exchange.ConnectTimeout
+	}
+	return exchange.TLSFailed
+}
+
+// refusalOfRead maps why no final answer could be read; begun tells whether
+// bytes of one had arrived.
+func refusalOfRead(err error, begun bool) *exchange.Refusal {
+	var (
+		alert  stdtls.AlertError
+		record stdtls.RecordHeaderError
+	)
+	switch {
+	case errors.Is(err, wire.ErrAbandoned):
+		return exchange.ClientGone
+	case errors.As(err, &alert), errors.As(err, &record):
+		return exchange.TLSFailed
+	case errors.Is(err, io.EOF), errors.Is(err, io.ErrUnexpectedEOF), errors.Is(err, net.ErrClosed):
+		if begun {
+			return exchange.TruncatedAnswer
+		}
+		return exchange.ConnectionClosed
+	}
+	return exchange.UpstreamReset
+}
+
+// refusalOfBody maps why the client's body could not be read.
+func refusalOfBody(err error) *exchange.Refusal {
+	var fault *wire.Fault
+	switch {
+	case errors.Is(err, exchange.ErrBodyTooLarge):
+		return exchange.BodyTooLarge
+	case errors.As(err, &fault):
+		return exchange.OfStatus(fault.Status)
+	case isTimeout(err):
+		return exchange.RequestTimeout
+	}
+	return exchange.ClientGone
+}
+
+func isTimeout(err error) bool {
+	var timeout interface{ Timeout() bool }
+	return errors.Is(err, context.DeadlineExceeded) || errors.Is(err, os.ErrDeadlineExceeded) ||
+		(errors.As(err, &timeout) && timeout.Timeout())
+}
