@@ -1,6 +1,7 @@
 package route
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"slices"
@@ -20,14 +21,9 @@ type Builder[T any] struct {
 	MethodFallback bool
 
 	root        *sprout
-	leaves      [][]added[T]
+	leaves      [][]entry[T]
 	defaultLeaf int32
 	methods     []string
-}
-
-type added[T any] struct {
-	method methodNumber
-	entry  entry[T]
 }
 
 // Add adds a value for a method ("" or "ANY": any) and a pattern: "/a/{id}/b", "/a/{path+}" or "$default".
@@ -51,14 +47,14 @@ func (b *Builder[T]) add(method, pattern string, value T) error {
 		if number != anyMethod {
 			return errors.New("the default route has no method of its own")
 		}
-		b.put(&b.defaultLeaf, added[T]{entry: entry[T]{value: value}})
+		b.put(&b.defaultLeaf, entry[T]{value: value})
 		return nil
 	}
 	segments, names, err := parsePattern(pattern)
 	if err != nil {
 		return err
 	}
-	b.put(b.root.grow(segments), added[T]{method: number, entry: entry[T]{value: value, names: names}})
+	b.put(b.root.grow(segments), entry[T]{value: value, names: names, method: number})
 	return nil
 }
 
@@ -82,12 +78,12 @@ func (b *Builder[T]) number(method string) (methodNumber, error) {
 	return otherMethod(b.methods, []byte(method)), nil
 }
 
-func (b *Builder[T]) put(leaf *int32, a added[T]) {
+func (b *Builder[T]) put(leaf *int32, e entry[T]) {
 	if *leaf == none {
 		*leaf = int32(len(b.leaves))
 		b.leaves = append(b.leaves, nil)
 	}
-	b.leaves[*leaf] = append(b.leaves[*leaf], a)
+	b.leaves[*leaf] = append(b.leaves[*leaf], e)
 }
 
 // Build returns a tree of what was added so far. The builder may be used further; the tree does not change by it.
@@ -108,31 +104,16 @@ func (b *Builder[T]) Build() *Tree[T] {
 	return t
 }
 
-// appendLeaf groups a leaf's values by method, in the order of their first, those for any method last.
-func (t *Tree[T]) appendLeaf(leaf []added[T]) int32 {
-	var methods []methodNumber
-	hasAny := false
-	for _, a := range leaf {
-		switch {
-		case a.method == anyMethod:
-			hasAny = true
-		case !slices.Contains(methods, a.method):
-			methods = append(methods, a.method)
+// appendLeaf appends a leaf's entries by method, those for any method last, and else in the order of their adding.
+func (t *Tree[T]) appendLeaf(leaf []entry[T]) int32 {
+	first := len(t.entries)
+	t.entries = append(t.entries, leaf...)
+	slices.SortStableFunc(t.entries[first:], func(a, b entry[T]) int {
+		if a.method == anyMethod || b.method == anyMethod {
+			return cmp.Compare(b.method, a.method)
 		}
-	}
-	if hasAny {
-		methods = append(methods, anyMethod)
-	}
-	first := int32(len(t.groups))
-	for i, m := range methods {
-		g := group{method: m, isLast: i == len(methods)-1, from: uint32(len(t.entries))}
-		for _, a := range leaf {
-			if a.method == m {
-				t.entries = append(t.entries, a.entry)
-			}
-		}
-		g.to = uint32(len(t.entries))
-		t.groups = append(t.groups, g)
-	}
-	return first
+		return cmp.Compare(a.method, b.method)
+	})
+	t.entries[len(t.entries)-1].isLast = true
+	return int32(first)
 }

@@ -92,7 +92,7 @@ func (s *shape) longestBase(path []byte) (leaf int32, end int) {
 		if i := bytes.IndexByte(path[pos+1:], '/'); i >= 0 {
 			next = pos + 1 + i
 		}
-		if at = s.static(n, path[pos+1:next]); at == 0 {
+		if at = s.static(at, path[pos+1:next]); at == 0 {
 			return leaf, end
 		}
 		pos = next

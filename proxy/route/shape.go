@@ -13,19 +13,22 @@ const none = -1
 // As a step down takes exactly one segment, a node can be reached with one part of the path only: a search visits it
 // at most once, however often it turns back. Its work is bounded by the nodes, not by the ways to read a path.
 type shape struct {
-	nodes []node // the root comes first; a child always comes after its parent
+	nodes []node // the root comes first, and each node before all that is below it
 	slots []slot
 	keys  string
 }
 
+// node takes half a cache line: with many routes a search waits for memory and for little else.
 type node struct {
-	firstSlot uint32 // its static children are in slots[firstSlot:][:slotMask+1], a hash table
-	slotMask  uint32 // 0: there is an only child, which spares the hashing
+	key       uint32 // where its segment begins in keys, if it is a static child
 	parent    uint32
 	param     uint32 // child for a {param}; 0: none, as the root is nobody's child
 	leaf      int32  // where the patterns that end here are
 	greedy    int32  // where the patterns that end in a greedy parameter after here are
+	firstSlot uint32 // of the hash table of its static children
+	keySize   uint16
 	longest   uint16 // bytes of the longest static child; 0: there are none
+	slotBits  uint8  // the table has 1<<slotBits slots; 0: there is no table, as the next node is the only static child
 	params    uint8  // parameters on the way to here
 	isParam   bool   // it is its parent's param child
 }
@@ -33,8 +36,6 @@ type node struct {
 type slot struct {
 	hash  uint32
 	child uint32 // 0: empty
-	key   uint32 // where it begins in keys
-	size  uint32
 }
 
 // walk is the state of one search. It needs no stack: the nodes know their parents, and the path its slashes.
@@ -89,7 +90,7 @@ func (s *shape) descend(w *walk) int32 {
 		if i := bytes.IndexByte(w.path[pos+1:w.end], '/'); i >= 0 {
 			next = pos + 1 + i
 		}
-		child := s.static(n, w.path[pos+1:next])
+		child := s.static(at, w.path[pos+1:next])
 		if child == 0 {
 			if n.param == 0 || next == pos+1 {
 				w.pos, w.node = pos, at
@@ -137,28 +138,34 @@ func (w *walk) greedy(n *node, pos int) int32 {
 	return none
 }
 
-// static returns the node's child for a segment, or 0. A segment longer than every child is not even hashed.
-func (s *shape) static(n *node, segment []byte) uint32 {
+// static returns the child of a node for a segment, or 0. A segment longer than every child is not even hashed.
+func (s *shape) static(at uint32, segment []byte) uint32 {
+	n := &s.nodes[at]
 	if uint(len(segment)-1) >= uint(n.longest) { // also true of an empty segment
 		return 0
 	}
-	if n.slotMask == 0 { // 9 % of BenchmarkFind: most nodes of most APIs have an only child
-		c := &s.slots[n.firstSlot]
-		if s.keys[c.key:c.key+c.size] == string(segment) {
-			return c.child
+	if n.slotBits == 0 {
+		if s.key(at+1) == string(segment) {
+			return at + 1
 		}
 		return 0
 	}
 	hash := hashSegment(segment)
+	table := s.slots[n.firstSlot:][:1<<n.slotBits]
 	for i := hash; ; i++ {
-		c := &s.slots[n.firstSlot+i&n.slotMask]
+		c := table[i&uint32(len(table)-1)]
 		if c.child == 0 {
 			return 0
 		}
-		if c.hash == hash && s.keys[c.key:c.key+c.size] == string(segment) {
+		if c.hash == hash && s.key(c.child) == string(segment) {
 			return c.child
 		}
 	}
+}
+
+func (s *shape) key(at uint32) string {
+	n := &s.nodes[at]
+	return s.keys[n.key:][:n.keySize]
 }
 
 // hashSegment need not withstand hostile paths: only patterns are stored, in tables that are at most half full.

@@ -64,23 +64,23 @@ func (p *packer) add(s *sprout, n node) uint32 {
 	n.leaf, n.greedy = p.place(s.leaf), p.place(s.greedy)
 	p.nodes = append(p.nodes, n)
 
-	below := node{parent: at, params: n.params}
-	if len(s.static) > 0 {
+	if count := len(s.static); count > 1 {
 		n.firstSlot = uint32(len(p.slots))
-		// Twice as many slots as children, so that a probe soon meets an empty one.
-		if len(s.static) > 1 {
-			n.slotMask = 1<<bits.Len(uint(2*len(s.static)-1)) - 1
-		}
-		p.slots = append(p.slots, make([]slot, n.slotMask+1)...)
-		for _, key := range slices.Sorted(maps.Keys(s.static)) {
-			n.longest = max(n.longest, uint16(len(key)))
-			p.put(n, key, p.add(s.static[key], below))
+		// At least twice as many slots as children, so that a probe soon meets an empty one.
+		n.slotBits = uint8(bits.Len(uint(2*count - 1)))
+		p.slots = append(p.slots, make([]slot, 1<<n.slotBits)...)
+	}
+	below := node{parent: at, params: n.params}
+	for _, key := range slices.Sorted(maps.Keys(s.static)) {
+		n.longest = max(n.longest, uint16(len(key)))
+		below.key, below.keySize = p.keyOffset(key), uint16(len(key))
+		child := p.add(s.static[key], below)
+		if n.slotBits > 0 {
+			p.put(n, hashSegment([]byte(key)), child)
 		}
 	}
 	if s.param != nil {
-		below.isParam = true
-		below.params++
-		n.param = p.add(s.param, below)
+		n.param = p.add(s.param, node{parent: at, params: n.params + 1, isParam: true})
 	}
 	p.nodes[at] = n
 	return at
@@ -94,15 +94,13 @@ func (p *packer) place(leaf int32) int32 {
 }
 
 // put notes a static child in its parent's table.
-func (p *packer) put(parent node, key string, child uint32) {
-	hash := hashSegment([]byte(key))
-	i := hash
-	for p.slots[parent.firstSlot+i&parent.slotMask].child != 0 {
-		i++
+func (p *packer) put(parent node, hash, child uint32) {
+	table := p.slots[parent.firstSlot:][:1<<parent.slotBits]
+	i := hash & uint32(len(table)-1)
+	for table[i].child != 0 {
+		i = (i + 1) & uint32(len(table)-1)
 	}
-	p.slots[parent.firstSlot+i&parent.slotMask] = slot{
-		hash: hash, child: child, key: p.keyOffset(key), size: uint32(len(key)),
-	}
+	table[i] = slot{hash: hash, child: child}
 }
 
 func (p *packer) keyOffset(key string) uint32 {

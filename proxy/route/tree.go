@@ -35,23 +35,18 @@ type Accepter[T any] interface {
 // Tree finds the value for a method and a path. It is made by a Builder, immutable, and safe for concurrent use.
 type Tree[T any] struct {
 	shape       shape
-	groups      []group // a leaf is the index of its first
-	entries     []entry[T]
-	methods     []string // those other than the usual, in the order of their numbers
+	entries     []entry[T] // a leaf is the index of its first
+	methods     []string   // those other than the usual, in the order of their numbers
 	defaultLeaf int32
 	fallback    bool
 }
 
-// group is the run of a leaf's entries that have one method. The group of anyMethod comes last.
-type group struct {
-	method   methodNumber
-	isLast   bool // of its leaf
-	from, to uint32
-}
-
+// entry is one value of a leaf. A leaf's entries of one method lie together, those for any method last.
 type entry[T any] struct {
-	value T
-	names []string
+	value  T
+	names  []string
+	method methodNumber
+	isLast bool // of its leaf
 }
 
 // Find returns the value of the most specific pattern that matches the path, has the method, and is accepted.
@@ -91,17 +86,14 @@ func (t *Tree[T]) Find(method, path []byte, p *Params, accept Accepter[T]) (valu
 // choose returns the first entry of a leaf that has the method and is accepted, and whether any has the method.
 func (t *Tree[T]) choose(leaf int32, number methodNumber, accept Accepter[T]) (chosen *entry[T], hasMethod bool) {
 	for i := leaf; ; i++ {
-		g := &t.groups[i]
-		if g.method == number || g.method == anyMethod {
+		e := &t.entries[i]
+		if e.method == number || e.method == anyMethod {
 			hasMethod = true
-			for k := g.from; k < g.to; k++ {
-				e := &t.entries[k]
-				if accept == nil || accept.Accept(e.value) {
-					return e, true
-				}
+			if accept == nil || accept.Accept(e.value) {
+				return e, true
 			}
 		}
-		if g.isLast {
+		if e.isLast {
 			return nil, hasMethod
 		}
 	}
@@ -129,13 +121,13 @@ func (t *Tree[T]) Allow(path []byte) []string {
 
 func (t *Tree[T]) appendMethods(methods []string, leaf int32) []string {
 	for i := leaf; ; i++ {
-		g := t.groups[i]
-		if g.method == anyMethod {
+		e := &t.entries[i]
+		if e.method == anyMethod {
 			methods = append(methods, "DELETE", "GET", "HEAD", "OPTIONS", "PATCH", "POST", "PUT")
 		} else {
-			methods = append(methods, t.methodName(g.method))
+			methods = append(methods, t.methodName(e.method))
 		}
-		if g.isLast {
+		if e.isLast {
 			return methods
 		}
 	}
