@@ -67,10 +67,10 @@ func BenchmarkJSONLine(b *testing.B) {
 	})
 	b.Run("zerolog", func(b *testing.B) {
 		s := &logShard{filling: make([]byte, 0, defaultBufferBytes)}
-		logger := zerolog.New(s)
+		logger, quoted := zerolog.New(s), newEscaper(quotedText)
 		b.ReportAllocs()
 		for b.Loop() {
-			logWithZerolog(&logger, r)
+			logWithZerolog(&logger, quoted, r)
 		}
 	})
 }
@@ -91,8 +91,8 @@ func (s *logShard) Write(line []byte) (int, error) {
 }
 
 // logWithZerolog writes the fields that the JSON format writes of sampleRecord.
-func logWithZerolog(logger *zerolog.Logger, r *Record) {
-	var scratch [64]byte
+func logWithZerolog(logger *zerolog.Logger, quoted *escaper, r *Record) {
+	var scratch [256]byte
 	logger.Log().
 		Bytes("time", appendTimestamp(scratch[:0], r.Start)).
 		Bytes("request_id", r.RequestID).
@@ -105,7 +105,7 @@ func logWithZerolog(logger *zerolog.Logger, r *Record) {
 		Bytes("method", r.Method).
 		Bytes("host", r.Host).
 		Bytes("path", r.Path).
-		Bytes("query", queryOf(r.RequestTarget)).
+		Bytes("query", appendQuery(scratch[:0], quoted, queryOf(r.RequestTarget))).
 		Int("status", r.Status).
 		Int64("bytes_in", r.BytesIn).
 		Int64("bytes_out", r.BytesOut).
@@ -122,7 +122,7 @@ func logWithZerolog(logger *zerolog.Logger, r *Record) {
 		Int("retries", r.Retries).
 		Bool("reused", r.ConnectionReused).
 		Bytes("user_agent", r.UserAgent).
-		Bytes("referer", r.Referer).
+		Bytes("referer", appendURL(scratch[:0], quoted, r.Referer)).
 		Bytes("trace_id", traceIDOf(r.TraceParent)).
 		Str("principal", r.Authorizer.Principal).
 		Send()

@@ -86,9 +86,10 @@ func (e *escaper) appendASCII(dst []byte, c byte) []byte {
 	switch {
 	case c < 0x20 || c == 0x7f:
 		return appendUnicode(dst, rune(c))
-	case e.style != markupText && (c == '"' || c == '\\'):
+	case c == '\\', c == '"' && e.style == quotedText:
 		return append(dst, '\\', c)
 	case e.style == bareText:
+		// A reader may well count quotes without minding what stands before them.
 		return appendUnicode(dst, rune(c))
 	}
 	switch c {

@@ -64,7 +64,7 @@ func NewMetrics(shards int, version string) *Metrics {
 	shards = max(shards, 1)
 	m := &Metrics{
 		shards:       shards,
-		version:      version,
+		version:      labelValue(version),
 		families:     newCatalogue(),
 		registry:     prometheus.NewRegistry(),
 		refusals:     make([]refusalCell, shards),
@@ -182,7 +182,11 @@ func (m *Metrics) Reloaded(at time.Time, ok bool) {
 // series. A name that breaks the rules, or is used two ways, is a bug.
 func (m *Metrics) RegisterFunc(name, help string, kind Kind, labels map[string]string, value func() float64) {
 	f := newFamily(kind, name, help, slices.Sorted(maps.Keys(labels))...)
-	h := &hook{family: f, desc: prometheus.NewDesc(name, help, nil, labels), value: value}
+	fixed := make(prometheus.Labels, len(labels))
+	for label, v := range labels {
+		fixed[label] = labelValue(v)
+	}
+	h := &hook{family: f, desc: prometheus.NewDesc(name, help, nil, fixed), value: value}
 	if _, err := prometheus.NewConstMetric(h.desc, kind.valueType(), 0); err != nil || !strings.HasPrefix(name, "weir_") {
 		panic(fmt.Sprintf("BUG: metric %q cannot be registered: %v", name, err))
 	}

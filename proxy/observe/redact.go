@@ -92,8 +92,7 @@ func isSecretKey(key []byte) bool {
 		}
 		if n == len(folded) {
 			// Only the end of a long key matters.
-			copy(folded[:], folded[1:])
-			n--
+			n = copy(folded[:], folded[1:])
 		}
 		folded[n] = c
 		n++
@@ -103,17 +102,17 @@ func isSecretKey(key []byte) bool {
 
 func isSecretName(name []byte) bool {
 	switch string(name) {
-	case "code", "key", "sig", "auth", "authorization", "jwt", "assertion", "client_assertion", "samlresponse",
+	case "code", "sig", "auth", "authorization", "jwt", "assertion", "client_assertion", "samlresponse",
 		"sid", "sessionid", "session_id", "pwd", "pass", "passwd", "passphrase", "otp", "pin",
-		"x_amz_credential", "x_goog_credential", "awsaccesskeyid", "credential", "credentials":
+		"awsaccesskeyid":
 		return true
 	}
-	for _, end := range [...]string{"token", "secret", "password", "signature", "apikey", "api_key", "access_key", "private_key"} {
-		if len(name) >= len(end) && string(name[len(name)-len(end):]) == end {
-			return true
-		}
-	}
-	return false
+	return endsWith(name, "key") || endsWith(name, "token") || endsWith(name, "secret") || endsWith(name, "password") ||
+		endsWith(name, "signature") || endsWith(name, "credential") || endsWith(name, "credentials")
+}
+
+func endsWith(name []byte, end string) bool {
+	return len(name) >= len(end) && string(name[len(name)-len(end):]) == end
 }
 
 // hexValue returns 16 for what is not a hexadecimal digit.
