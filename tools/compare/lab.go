@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 	"io"
-	"net"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -14,20 +13,19 @@ import (
 	"strings"
 )
 
-// lab is what all measurements share: programs, a scratch folder, one upstream, a reader of logs.
+// lab is what all measurements share: programs, a scratch folder, one upstream.
 type lab struct {
 	order    order
 	folder   string
 	programs map[string]string
 	proc     procfs
 	upstream *process
-	// origin is the upstream's host:port, logReader that of the reader of haproxy's log.
-	origin, logReader string
+	// origin is the upstream's host:port.
+	origin string
 	// pinProxy is put before the command of a measured program; empty where there is nothing to pin with.
 	pinProxy []string
 	versions map[string]string
 	progress io.Writer
-	sink     net.Listener
 }
 
 func openLab(ctx context.Context, o order, progress io.Writer) (_ *lab, err error) {
@@ -48,18 +46,12 @@ func openLab(ctx context.Context, o order, progress io.Writer) (_ *lab, err erro
 		return nil, err
 	}
 	l.pin()
-	if err := l.startLogReader(); err != nil {
-		return nil, err
-	}
 	return l, l.startUpstream()
 }
 
 func (l *lab) close() {
 	if l.upstream != nil {
 		l.upstream.stop()
-	}
-	if l.sink != nil {
-		l.sink.Close()
 	}
 	if l.order.keepFolder {
 		l.say("scratch folder kept: %s", l.folder)
@@ -136,7 +128,7 @@ func lookUp(cache, name string) string {
 	return ""
 }
 
-// pin puts this process, and with it load, upstream and the reader of logs, on their processor.
+// pin puts this process, and with it load and upstream, on their processor.
 func (l *lab) pin() {
 	o := l.order
 	if l.programs["taskset"] == "" || runtime.NumCPU() < 2 || o.proxyCPU == o.loadCPU {
@@ -164,36 +156,6 @@ func (l *lab) startUpstream() error {
 	}()
 	l.origin, err = readAnnouncement(read)
 	return err
-}
-
-// startLogReader takes the log lines that haproxy sends over TCP and writes them to a file.
-func (l *lab) startLogReader() error {
-	listener, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		return fmt.Errorf("cannot listen for logs: %w", err)
-	}
-	l.sink, l.logReader = listener, listener.Addr().String()
-	path := filepath.Join(l.folder, "haproxy.log")
-	go func() {
-		for {
-			connection, err := listener.Accept()
-			if err != nil {
-				return // closed with the lab
-			}
-			go appendTo(path, connection)
-		}
-	}()
-	return nil
-}
-
-func appendTo(path string, connection net.Conn) {
-	defer connection.Close()
-	file, err := os.OpenFile(path, os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o644)
-	if err != nil {
-		return
-	}
-	defer file.Close()
-	_, _ = io.CopyBuffer(struct{ io.Writer }{file}, struct{ io.Reader }{connection}, make([]byte, 64<<10))
 }
 
 // has tells whether a program that a scenario names was asked for and is here, and says so once if it is not.

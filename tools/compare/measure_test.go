@@ -94,7 +94,7 @@ func TestTemplates(t *testing.T) {
 			t.Fatal(err)
 		}
 		var b bytes.Buffer
-		if err := form.Execute(&b, setting{Folder: "/f", Log: "/f/l", Listen: "127.0.0.1:1", Upstream: "127.0.0.1:2", LogReader: "127.0.0.1:3"}); err != nil {
+		if err := form.Execute(&b, setting{Folder: "/f", Log: "/f/l", Listen: "127.0.0.1:1", Upstream: "127.0.0.1:2"}); err != nil {
 			t.Fatal(err)
 		}
 		for _, want := range append(forwarded()[4:], "127.0.0.1:1", "127.0.0.1:2") {

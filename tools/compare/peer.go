@@ -47,7 +47,7 @@ func peers() map[string]peer {
 }
 
 // setting fills the templates.
-type setting struct{ Folder, Log, Listen, Upstream, LogReader string }
+type setting struct{ Folder, Log, Listen, Upstream string }
 
 // target is a running peer.
 type target struct {
@@ -128,6 +128,6 @@ func (l *lab) render(t *target) (string, error) {
 	defer file.Close()
 	return path, form.Execute(file, setting{
 		Folder: l.folder, Log: filepath.Join(l.folder, t.peer.name+".log"),
-		Listen: t.address, Upstream: l.origin, LogReader: l.logReader,
+		Listen: t.address, Upstream: l.origin,
 	})
 }

@@ -24,8 +24,8 @@ func (c comparison) svg() string {
 	text(&body, 0, y, "start", 15, weirColour, "bold", "weir side by side: shorter is better")
 	y += 12
 	for _, o := range c.Scenarios {
-		if len(o.names) > 0 {
-			y = o.drawPanel(&body, y)
+		if longest := o.longest(); longest > 0 {
+			y = o.drawPanel(&body, y, longest)
 		}
 	}
 	y += 22
@@ -38,24 +38,16 @@ func (c comparison) svg() string {
 		pictureWidth+20, y, pictureWidth+20, y, "Bar charts of weir beside other proxies", body.String())
 }
 
-func (o outcome) drawPanel(b *strings.Builder, y int) int {
+func (o outcome) drawPanel(b *strings.Builder, y int, longest float64) int {
 	main := o.columns[0]
 	y += 26
 	text(b, 0, y, "start", 13, inkColour, "bold", o.Title)
 	y += 16
 	text(b, 0, y, "start", 11, inkColour, "normal", main.title)
 	y += 6
-	longest := 0.0
 	for _, name := range o.names {
 		value, _ := o.median(name, main)
-		longest = max(longest, value)
-	}
-	for _, name := range o.names {
-		value, _ := o.median(name, main)
-		width := 1.0
-		if longest > 0 {
-			width = max(1, value/longest*barWidth)
-		}
+		width := max(1, value/longest*barWidth)
 		colour, opacity := rivalColour, "0.55"
 		if name == "weir" {
 			colour, opacity = weirColour, "1"
@@ -67,6 +59,16 @@ func (o outcome) drawPanel(b *strings.Builder, y int) int {
 		y += rowHeight
 	}
 	return y
+}
+
+// longest is the largest median of the first column: 0 where there is nothing to draw, as with failures.
+func (o outcome) longest() float64 {
+	longest := 0.0
+	for _, name := range o.names {
+		value, _ := o.median(name, o.columns[0])
+		longest = max(longest, value)
+	}
+	return longest
 }
 
 func text(b *strings.Builder, x, y int, anchor string, size int, colour, weight, words string) {

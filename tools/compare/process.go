@@ -78,12 +78,13 @@ func (p *process) stop() {
 
 // lastWords is the end of what the process said, for an error about it.
 func (p *process) lastWords() string {
-	content, err := os.ReadFile(p.said.Name())
+	info, err := p.said.Stat()
 	if err != nil {
 		return ""
 	}
-	text := strings.TrimSpace(string(content))
-	return text[max(0, len(text)-600):]
+	end := make([]byte, min(info.Size(), 600))
+	n, _ := p.said.ReadAt(end, info.Size()-int64(len(end)))
+	return strings.TrimSpace(string(end[:n]))
 }
 
 // awaitListening returns once the address accepts, or says why the process does not get there.
