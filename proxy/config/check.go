@@ -16,12 +16,13 @@ type checker struct {
 	found     *findings
 	directory string // what relative paths start from
 	apiNames  []string
+	shapes    shapes
 }
 
 // check fills in the defaults, resolves paths and reports what is wrong.
 func (d *Document) check(found *findings, directory string) {
 	d.fillDefaults()
-	c := &checker{doc: d, found: found, directory: directory, apiNames: inOrder(d.APIs, d.root.kid("apis"))}
+	c := &checker{doc: d, found: found, directory: directory, apiNames: inOrder(d.APIs, d.root.kid("apis")), shapes: shapes{}}
 	c.listeners(d.root.kid("listeners"))
 	c.upstreams(d.root.kid("upstreams"))
 	c.apis(d.root.kid("apis"))

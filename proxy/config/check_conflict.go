@@ -35,7 +35,10 @@ func (r *routeChecker) conflict(route *Route, segments []Segment, at *place) {
 			r.taken[key] = here
 		}
 		if other := here.byMatch[match]; other != nil && !reported {
-			reported = other == at || r.sameAs(at, other, method)
+			reported = true
+			if other != at {
+				r.mistake(at, "the route takes "+every(method)+" of the same paths as "+other.path()+onLine(other), "give one of them a match, or take it away")
+			}
 		} else if here.all != nil && here.all != at && !reported {
 			reported = true
 			r.mistake(at, "the route is never reached: "+here.all.path()+onLine(here.all)+" takes "+every(method)+" first", "write this route before it")
@@ -50,11 +53,6 @@ func (r *routeChecker) conflict(route *Route, segments []Segment, at *place) {
 			here.all = at
 		}
 	}
-}
-
-func (r *routeChecker) sameAs(at, other *place, method string) bool {
-	r.mistake(at, "the route takes "+every(method)+" of the same paths as "+other.path()+onLine(other), "give one of them a match, or take it away")
-	return true
 }
 
 func every(method string) string {

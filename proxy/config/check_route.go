@@ -1,6 +1,7 @@
 package config
 
 import (
+	"reflect"
 	"slices"
 	"strings"
 )
@@ -163,9 +164,9 @@ func (r *routeChecker) action(route *Route, at *place) {
 			r.mistake(upstream, "the name of the upstream is empty", "")
 		}
 	default:
-		for _, name := range []string{"rewrite", "requestHeaders", "host", "timeouts", "retry", "upgrade"} {
-			if setting := at.find(name); setting != nil {
-				r.mistake(setting, name+" has no effect beside "+actions[0], "it needs an upstream")
+		for _, f := range r.shapes.of(reflect.TypeFor[Route]()).fields {
+			if setting := at.find(f.name); setting != nil && f.needs != "" {
+				r.mistake(setting, quote(f.name)+" has no effect beside "+quote(actions[0]), "it needs an "+f.needs)
 			}
 		}
 	}

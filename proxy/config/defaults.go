@@ -23,11 +23,18 @@ func fillStruct(v reflect.Value, known shapes) {
 		f := &s.fields[i]
 		value := v.Field(f.index)
 		if f.fallback != "" && value.IsZero() {
-			setDefault(value, f.fallback)
+			if !s.lacks(f, v) {
+				setDefault(value, f.fallback)
+			}
 			continue
 		}
 		fillNested(value, known)
 	}
+}
+
+// lacks reports whether the key is not written without which f has no effect.
+func (s *shape) lacks(f *field, v reflect.Value) bool {
+	return f.needs != "" && v.Field(s.fields[s.byName[f.needs]].index).IsZero()
 }
 
 func fillNested(v reflect.Value, known shapes) {

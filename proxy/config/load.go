@@ -73,7 +73,7 @@ func Parse(name string, data []byte) (*Document, error) {
 		line := 1 + bytes.Count(data[:at], []byte("\n"))
 		return nil, wholeFile(name, line, at-bytes.LastIndexByte(data[:at], '\n'), "the document is not UTF-8", "save it as UTF-8 text")
 	}
-	top, err := parseYAML(name, data)
+	top, err := parseText(name, data)
 	if err != nil {
 		return nil, err
 	}
@@ -114,7 +114,14 @@ func invalidByte(data []byte) int {
 	return -1
 }
 
-// parseYAML returns the top node of the only document in data.
+// parseText returns the top node of the only document in data.
+func parseText(name string, data []byte) (*yaml.Node, error) {
+	if isJSON(data) {
+		return parseJSON(data), nil
+	}
+	return parseYAML(name, data)
+}
+
 func parseYAML(name string, data []byte) (*yaml.Node, error) {
 	reader := yaml.NewDecoder(bytes.NewReader(data))
 	var root, more yaml.Node
@@ -123,7 +130,7 @@ func parseYAML(name string, data []byte) (*yaml.Node, error) {
 		return nil, wholeFile(name, 1, 1, "the document is empty", "")
 	}
 	if err != nil {
-		return nil, syntaxMistake(name, err)
+		return nil, syntaxMistake(name, data, err)
 	}
 	if root.Kind != yaml.DocumentNode || len(root.Content) != 1 || isNull(root.Content[0]) {
 		return nil, wholeFile(name, 1, 1, "the document is empty", "")
@@ -133,29 +140,55 @@ func parseYAML(name string, data []byte) (*yaml.Node, error) {
 		return nil, wholeFile(name, more.Line, more.Column, "a second YAML document begins here", "put everything into one, without ---")
 	}
 	if !errors.Is(err, io.EOF) {
-		return nil, syntaxMistake(name, err)
+		return nil, syntaxMistake(name, data, err)
 	}
 	return root.Content[0], nil
 }
 
 // syntaxMistake takes the line out of the parser's message.
-func syntaxMistake(name string, err error) error {
+func syntaxMistake(name string, data []byte, err error) error {
 	text := strings.TrimPrefix(err.Error(), "yaml: ")
-	line := 0
+	line := 1 // the parser leaves out the first line
 	if parts := regexp.MustCompile(`^line (\d+): `).FindStringSubmatch(text); parts != nil {
 		line, _ = strconv.Atoi(parts[1])
 		text = text[len(parts[0]):]
+		if countsFromZero(text) {
+			line++
+		}
 	}
-	suggestion := ""
+	if anchor, ok := strings.CutPrefix(text, "unknown anchor '"); ok {
+		anchor, _, _ = strings.Cut(anchor, "'")
+		at := max(0, bytes.Index(data, []byte("*"+anchor)))
+		line = 1 + bytes.Count(data[:at], []byte("\n"))
+	}
+	return wholeFile(name, line, 1, "not valid YAML: "+text, syntaxSuggestion(text))
+}
+
+// countsFromZero tells the messages of the library's parser, whose lines count
+// from zero, from those of its scanner, whose lines count from one.
+func countsFromZero(text string) bool {
+	for _, begin := range []string{
+		"did not find expected <", "did not find expected node", "did not find expected '-'",
+		"did not find expected key", "did not find expected ','",
+		"found undefined tag", "found duplicate", "found incompatible",
+	} {
+		if strings.HasPrefix(text, begin) {
+			return true
+		}
+	}
+	return false
+}
+
+func syntaxSuggestion(text string) string {
 	switch {
 	case strings.Contains(text, "cannot start any token"):
-		suggestion = "indent with spaces, not tabs, and put text that begins with a special character in quotes"
-	case strings.Contains(text, "did not find expected ',' or"):
-		suggestion = "inside { } and [ ], put text that holds a brace or a comma in quotes"
+		return "indent with spaces, not tabs, and put text that begins with a special character in quotes"
+	case strings.Contains(text, "did not find expected ','"):
+		return "inside { } and [ ], put text that holds a brace or a comma in quotes"
+	case strings.Contains(text, "mapping values are not allowed"):
+		return "check the indentation, and put text that holds a colon and a space in quotes"
+	case strings.Contains(text, "unknown anchor"):
+		return "put text that begins with a star in quotes"
 	}
-	column := 0
-	if line > 0 {
-		column = 1
-	}
-	return wholeFile(name, line, column, "not valid YAML: "+text, suggestion)
+	return ""
 }

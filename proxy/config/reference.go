@@ -47,6 +47,9 @@ func (w *referenceWriter) section(t reflect.Type, title string) {
 			fallback = code(f.fallback)
 		}
 		meaning := f.doc
+		if f.needs != "" {
+			meaning += " Needs " + code(f.needs) + "."
+		}
 		if f.example != "" {
 			meaning += " Example: " + code(f.example) + "."
 		}

@@ -27,6 +27,7 @@ type field struct {
 	key      string // what a mapping's keys are called
 	example  string
 	oneOf    string // the group of which exactly one is written
+	needs    string // the key without which this one has no effect
 	required bool
 	secrets  bool // a mapping whose keys may name secrets
 }
@@ -70,6 +71,7 @@ func describeField(index int, f reflect.StructField) field {
 		key:      f.Tag.Get("key"),
 		example:  f.Tag.Get("example"),
 		oneOf:    f.Tag.Get("oneOf"),
+		needs:    f.Tag.Get("needs"),
 		required: f.Tag.Get("required") == "true",
 		secrets:  f.Tag.Get("secrets") == "true",
 	}

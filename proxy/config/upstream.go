@@ -140,6 +140,9 @@ func splitHostPort(authority string) (host string, port int, wrong *complaint) {
 	if authority == "" {
 		return "", 0, complain("the host is missing", "")
 	}
+	if strings.ContainsAny(authority, "/@") {
+		return "", 0, complain(quote(authority)+" is not a host name", "write host or host:port")
+	}
 	host = authority
 	hasPort, portText := false, ""
 	if i := strings.LastIndexByte(authority, ':'); i >= 0 && !strings.HasSuffix(authority, "]") {
@@ -149,7 +152,7 @@ func splitHostPort(authority string) (host string, port int, wrong *complaint) {
 		bare, ok = strings.CutSuffix(bare, "]")
 		address, err := netip.ParseAddr(bare)
 		if !ok || err != nil || !address.Is6() {
-			return "", 0, complain(quote(host)+" is not an IPv6 address", "")
+			return "", 0, complain(quote(authority)+" is not an IPv6 address", "")
 		}
 		host = bare
 	} else if strings.IndexByte(host, ':') >= 0 {
