@@ -231,10 +231,10 @@ func manyRoutes(n int, route string) []byte {
 // TestParseManyRoutes compares ten times the routes with ten times the time, so
 // that nothing that grows with the square of the routes comes in.
 func TestParseManyRoutes(t *testing.T) {
-	measure := func(n int, route string) time.Duration {
+	measure := func(n, times int, route string) time.Duration {
 		text := manyRoutes(n, route)
 		best := time.Hour
-		for range 3 {
+		for range times {
 			start := time.Now()
 			_, err := Parse("weir.yaml", text)
 			best = min(best, time.Since(start))
@@ -245,10 +245,10 @@ func TestParseManyRoutes(t *testing.T) {
 		return best
 	}
 	for _, route := range []string{"route-%d/{id}", "same/{p%d}"} {
-		few, many := measure(1000, route), measure(10000, route)
+		few, many := measure(1000, 3, route), measure(10000, 1, route)
 		t.Logf("/%s: 1,000 routes in %s, 10,000 in %s", route, few, many)
 		// A square would be 100 times; a busy machine may make 10 look like 30.
-		if many > 40*few && many > 2*time.Second {
+		if many > 40*few && many > time.Second {
 			t.Errorf("/%s: got %s for 10,000 routes and %s for 1,000; want it linear", route, many, few)
 		}
 	}

@@ -151,7 +151,7 @@ func splitHostPort(authority string) (host string, port int, wrong *complaint) {
 	if bare, ok := strings.CutPrefix(host, "["); ok {
 		bare, ok = strings.CutSuffix(bare, "]")
 		address, err := netip.ParseAddr(bare)
-		if !ok || err != nil || !address.Is6() {
+		if !ok || err != nil || !address.Is6() || address.Zone() != "" {
 			return "", 0, complain(quote(authority)+" is not an IPv6 address", "")
 		}
 		host = bare
