@@ -6,8 +6,8 @@ import (
 	"testing"
 )
 
-// benchTree has n routes of the shape that an API with many resources has. The paths hit each of them in random order,
-// but lie in memory in the order of their use, as the buffers that requests are read into are warm.
+// benchTree has n routes of the shape that an API with many resources has. The paths hit them in random order but lie
+// in memory in the order of their use, and they are as many and as long for every n: only the tree differs.
 func benchTree(tb testing.TB, n int, pattern, path string) (tree *Tree[int], paths [][]byte) {
 	tb.Helper()
 	var b Builder[int]
@@ -16,8 +16,8 @@ func benchTree(tb testing.TB, n int, pattern, path string) (tree *Tree[int], pat
 			tb.Fatal(err)
 		}
 	}
-	for _, i := range rand.New(rand.NewPCG(1, 2)).Perm(n) {
-		paths = append(paths, fmt.Appendf(nil, path, i))
+	for _, i := range rand.New(rand.NewPCG(1, 2)).Perm(10000) {
+		paths = append(paths, fmt.Appendf(nil, path, i%n))
 	}
 	return b.Build(), paths
 }
@@ -40,21 +40,21 @@ func BenchmarkFind(b *testing.B) {
 			}
 		})
 	}
-	const static, staticPath = "/api/v1/resource-%d/items", "/api/v1/resource-%d/items"
-	const param, paramPath = "/api/v1/resource-%d/{id}/items/{item}", "/api/v1/resource-%d/1234567/items/42"
+	const static, staticPath = "/api/v1/resource-%04d/items", "/api/v1/resource-%04d/items"
+	const param, paramPath = "/api/v1/resource-%04d/{id}/items/{item}", "/api/v1/resource-%04d/1234567/items/42"
 	f("static-10", 10, static, staticPath, Found)
 	f("static-10000", 10000, static, staticPath, Found)
 	f("param-10", 10, param, paramPath, Found)
 	f("param-10000", 10000, param, paramPath, Found)
-	f("greedy", 10, "/api/v1/resource-%d/{path+}", "/api/v1/resource-%d/a/b/c/d", Found)
-	f("miss", 10000, param, "/api/v1/resource-%d/1234567/items", NoPath)
+	f("greedy", 10, "/api/v1/resource-%04d/{path+}", "/api/v1/resource-%04d/a/b/c/d", Found)
+	f("miss", 10000, param, "/api/v1/resource-%04d/1234567/items", NoPath)
 }
 
 func BenchmarkBuild(b *testing.B) {
 	const n = 10000
 	var patterns []string
 	for i := range n {
-		patterns = append(patterns, fmt.Sprintf("/api/v1/resource-%d/{id}/items/{item}", i))
+		patterns = append(patterns, fmt.Sprintf("/api/v1/resource-%04d/{id}/items/{item}", i))
 	}
 	b.Run(fmt.Sprint(n), func(b *testing.B) {
 		b.ReportAllocs()

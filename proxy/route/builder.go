@@ -24,6 +24,8 @@ type Builder[T any] struct {
 	leaves      [][]entry[T]
 	defaultLeaf int32
 	methods     []string
+	names       [][]string
+	namesNumber map[string]uint32 // by the names, joined by slashes
 }
 
 // Add adds a value for a method ("" or "ANY": any) and a pattern: "/a/{id}/b", "/a/{path+}" or "$default".
@@ -38,8 +40,9 @@ func (b *Builder[T]) Add(method, pattern string, value T) error {
 func (b *Builder[T]) add(method, pattern string, value T) error {
 	if b.root == nil {
 		b.root, b.defaultLeaf = newSprout(), none
+		b.names, b.namesNumber = [][]string{nil}, map[string]uint32{"": 0}
 	}
-	number, err := b.number(method)
+	number, err := b.methodNumber(method)
 	if err != nil {
 		return err
 	}
@@ -54,11 +57,11 @@ func (b *Builder[T]) add(method, pattern string, value T) error {
 	if err != nil {
 		return err
 	}
-	b.put(b.root.grow(segments), entry[T]{value: value, names: names, method: number})
+	b.put(b.root.grow(segments), entry[T]{value: value, names: b.numberOf(names), method: number})
 	return nil
 }
 
-func (b *Builder[T]) number(method string) (methodNumber, error) {
+func (b *Builder[T]) methodNumber(method string) (methodNumber, error) {
 	if method == "" || method == "ANY" {
 		return anyMethod, nil
 	}
@@ -78,6 +81,17 @@ func (b *Builder[T]) number(method string) (methodNumber, error) {
 	return otherMethod(b.methods, []byte(method)), nil
 }
 
+func (b *Builder[T]) numberOf(names []string) uint32 {
+	key := strings.Join(names, "/")
+	n, ok := b.namesNumber[key]
+	if !ok {
+		n = uint32(len(b.names))
+		b.namesNumber[key] = n
+		b.names = append(b.names, names)
+	}
+	return n
+}
+
 func (b *Builder[T]) put(leaf *int32, e entry[T]) {
 	if *leaf == none {
 		*leaf = int32(len(b.leaves))
@@ -88,7 +102,7 @@ func (b *Builder[T]) put(leaf *int32, e entry[T]) {
 
 // Build returns a tree of what was added so far. The builder may be used further; the tree does not change by it.
 func (b *Builder[T]) Build() *Tree[T] {
-	t := &Tree[T]{defaultLeaf: none, fallback: b.MethodFallback, methods: slices.Clone(b.methods)}
+	t := &Tree[T]{defaultLeaf: none, fallback: b.MethodFallback, methods: slices.Clone(b.methods), names: slices.Clone(b.names)}
 	if b.root == nil {
 		t.shape = newSprout().pack(nil)
 		return t

@@ -36,6 +36,7 @@ type Accepter[T any] interface {
 type Tree[T any] struct {
 	shape       shape
 	entries     []entry[T] // a leaf is the index of its first
+	names       [][]string // of parameters, each list once
 	methods     []string   // those other than the usual, in the order of their numbers
 	defaultLeaf int32
 	fallback    bool
@@ -44,7 +45,7 @@ type Tree[T any] struct {
 // entry is one value of a leaf. A leaf's entries of one method lie together, those for any method last.
 type entry[T any] struct {
 	value  T
-	names  []string
+	names  uint32 // which list
 	method methodNumber
 	isLast bool // of its leaf
 }
@@ -62,7 +63,7 @@ func (t *Tree[T]) Find(method, path []byte, p *Params, accept Accepter[T]) (valu
 		for leaf := t.shape.first(&w); leaf != none; leaf = t.shape.next(&w) {
 			e, hasMethod := t.choose(leaf, number, accept)
 			if e != nil {
-				p.names = e.names
+				p.names = t.names[e.names]
 				return e.value, Found
 			}
 			// A method that only conditions refuse is not missing: to answer 405 with it under Allow would be a lie.
