@@ -18,15 +18,15 @@ type LogConfig struct {
 	Format      string // json, clf, combined, or a format string of $context names; "" is json
 	Output      string // stdout, stderr, off, or the path of a file; "" is stdout
 	KeepOneIn   int    // of the requests that went well; 0 and 1 keep all
-	BufferBytes int    // for each shard, twice; 0 is 256 KiB
+	BufferBytes int    // for each shard, twice; 0 is 256 KiB, the least is 128 KiB
 
 	Logger zerolog.Logger // is told of lost lines, at most once a minute
 }
 
 const (
 	defaultBufferBytes = 256 << 10
-	// A line may be as long as its values allow; two such must fit.
-	minBufferBytes = 64 << 10
+	// The longest line that a client can bring about fits (TestNoClientHidesItsLine).
+	minBufferBytes = 128 << 10
 	// A line waits this long for company, at most.
 	flushInterval = 100 * time.Millisecond
 	// closeTimeout is how long Close waits for an output that takes nothing.
@@ -40,7 +40,7 @@ func (c *LogConfig) RegisterFlags(fs *flag.FlagSet) {
 	fs.StringVar(&c.Format, "log.format", "json", "Format of the access log: json, clf, combined, or a format string such as '$context.requestId $context.status'.")
 	fs.StringVar(&c.Output, "log.output", "stdout", "Where the access log goes: stdout, stderr, off, or the path of a file, which SIGHUP reopens.")
 	fs.IntVar(&c.KeepOneIn, "log.keep-one-in", 1, "Logs one in so many of the requests that went well; failed ones are always logged. 0 and 1 log all.")
-	fs.IntVar(&c.BufferBytes, "log.buffer", defaultBufferBytes, "Memory in bytes for lines that wait to be written, twice for each shard. Lines that find it full are dropped and counted. 0 means the default.")
+	fs.IntVar(&c.BufferBytes, "log.buffer", defaultBufferBytes, "Memory in bytes for lines that wait to be written, twice for each shard. Lines that find it full are dropped and counted. 0 means the default; less than 131072 is raised to that.")
 }
 
 // AccessLog writes one line for each request. Write may be called at once by all

@@ -5,6 +5,7 @@ import (
 	"bytes"
 	"encoding/json"
 	"errors"
+	"flag"
 	"fmt"
 	"io"
 	"os"
@@ -269,6 +270,18 @@ func TestOpeningMistakes(t *testing.T) {
 	f(LogConfig{Output: "/does/not/exist/x.log"}, "no such file")
 	f(LogConfig{Output: "off", Format: "$context.nothing"}, "unknown name")
 	f(LogConfig{Output: "off", KeepOneIn: -1}, "negative")
+}
+
+func TestFlags(t *testing.T) {
+	var cfg LogConfig
+	fs := flag.NewFlagSet("weir", flag.ContinueOnError)
+	cfg.RegisterFlags(fs)
+	if err := fs.Parse([]string{"-log.output", "off", "-log.format", "clf", "-log.keep-one-in", "100", "-log.buffer", "1048576"}); err != nil {
+		t.Fatal(err)
+	}
+	if cfg.Output != "off" || cfg.Format != "clf" || cfg.KeepOneIn != 100 || cfg.BufferBytes != 1<<20 {
+		t.Errorf("got %+v; want what the flags say", cfg)
+	}
 }
 
 func TestOff(t *testing.T) {

@@ -51,13 +51,18 @@ func appendText[T text](dst []byte, e *escaper, v T) []byte {
 	if cut {
 		v = v[:maxValueBytes]
 	}
-	start := 0
+	begin, start := len(dst), 0
 	for i := 0; i < len(v); {
 		if e.plain[v[i]] {
 			i++
 			continue
 		}
 		dst = append(dst, v[start:i]...)
+		if len(dst)-begin > maxValueBytes {
+			// Escapes are up to six times as long: nobody may make a line too long to be kept.
+			v, start, cut = v[:i], i, true
+			break
+		}
 		if v[i] < utf8.RuneSelf {
 			dst = e.appendASCII(dst, v[i])
 			i++

@@ -30,8 +30,8 @@ type logPart struct {
 	before string
 	escape *escaper
 	add    func(dst []byte, e *escaper, r *Record) []byte
-	after  string
-	// missing stands for an unknown value. Where it is "", before and after are
+	quote  bool // a quote stands behind the value; its fellow is in before
+	// missing stands for an unknown value. Where it is "", before and the quote are
 	// left out with the value.
 	missing string
 	// property is asked of the authorizer's properties when add is nil.
@@ -64,7 +64,7 @@ func compileJSON() *logFormat {
 		p := logPart{before: `,"` + field.json + `":`, escape: quoted, add: field.add}
 		if !field.number {
 			p.before += `"`
-			p.after = `"`
+			p.quote = true
 		}
 		if len(f.parts) == 0 {
 			// The first is the time, which is never missing.
@@ -248,14 +248,17 @@ func (f *logFormat) appendLine(dst []byte, r *Record) []byte {
 		} else {
 			dst = p.appendProperty(dst, r)
 		}
-		switch {
-		case len(dst) > start:
-			dst = append(dst, p.after...)
-		case p.missing == "":
-			dst = dst[:mark]
-		default:
-			dst = append(dst, p.missing...)
+		if len(dst) > start {
+			if p.quote {
+				dst = append(dst, '"')
+			}
+			continue
 		}
+		if p.missing == "" {
+			dst = dst[:mark]
+			continue
+		}
+		dst = append(dst, p.missing...)
 	}
 	return append(dst, f.end...)
 }

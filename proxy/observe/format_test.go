@@ -192,6 +192,19 @@ func TestNobodyForgesLines(t *testing.T) {
 	}
 }
 
+// TestNoClientHidesItsLine sends values that grow most when they are escaped: a line
+// that no buffer takes would be dropped.
+func TestNoClientHidesItsLine(t *testing.T) {
+	for _, value := range []string{"\xff", "\x01", "\"", "\u2028", "x\x01", "sig=&", "\xff=&", "&", "x"} {
+		r := hostileRecord(strings.Repeat(value, 20_000))
+		for _, format := range []string{"json", "clf", "combined"} {
+			if got := len(lineOf(t, format, r)); got > minBufferBytes {
+				t.Errorf("%s of many %q: got %d bytes; want at most %d", format, value, got, minBufferBytes)
+			}
+		}
+	}
+}
+
 func FuzzLine(f *testing.F) {
 	for _, value := range hostile {
 		f.Add(value)
