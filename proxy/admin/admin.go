@@ -1,0 +1,133 @@
+// Package admin is the control API: health, metrics, the document as it is
+// served, reloading, upstreams and profiles. It is for operators and listens
+// on the loopback unless a token guards it.
+package admin
+
+import (
+	"crypto/sha256"
+	"crypto/subtle"
+	"encoding/json"
+
+	"github.com/fasthttp/router"
+	"github.com/valyala/fasthttp"
+	"github.com/valyala/fasthttp/pprofhandler"
+)
+
+// Gateway is what the control API shows and drives. All of it may be called
+// by many goroutines at once.
+type Gateway interface {
+	// Ready tells whether requests are served, and if not, why.
+	Ready() (ok bool, state string)
+	// AppendMetrics appends all metrics in Prometheus' text format.
+	AppendMetrics(dst []byte) ([]byte, error)
+	// Document returns what is served, without secrets, for JSON.
+	Document() any
+	// UpstreamStates returns the state of each target, for JSON.
+	UpstreamStates() any
+	// Reload reads the document again.
+	Reload() error
+}
+
+// Handler returns the control API of g. A token, if there is one, is asked of
+// every request but /healthz and /readyz.
+func Handler(g Gateway, token, metricsType string) fasthttp.RequestHandler {
+	r := router.New()
+	// A control API does not guess: what is not a path of it is not found.
+	r.RedirectTrailingSlash, r.RedirectFixedPath, r.HandleOPTIONS = false, false, false
+	r.NotFound = func(ctx *fasthttp.RequestCtx) { problem(ctx, 404, "no_route", "There is no such page.", "") }
+	r.MethodNotAllowed = func(ctx *fasthttp.RequestCtx) {
+		problem(ctx, 405, "no_method", "The method is not allowed here.", "")
+	}
+	r.GET("/", index)
+	r.GET("/healthz", func(ctx *fasthttp.RequestCtx) { ctx.SetBodyString("ok\n") })
+	r.GET("/readyz", func(ctx *fasthttp.RequestCtx) {
+		ok, state := g.Ready()
+		if !ok {
+			ctx.SetStatusCode(fasthttp.StatusServiceUnavailable)
+		}
+		ctx.SetBodyString(state + "\n")
+	})
+	r.GET("/metrics", func(ctx *fasthttp.RequestCtx) {
+		text, err := g.AppendMetrics(nil)
+		if err != nil && len(text) == 0 {
+			problem(ctx, 500, "internal", "The metrics cannot be gathered.", err.Error())
+			return
+		}
+		ctx.SetContentType(metricsType)
+		ctx.SetBody(text)
+	})
+	r.GET("/config", func(ctx *fasthttp.RequestCtx) { writeJSON(ctx, g.Document()) })
+	r.GET("/upstreams", func(ctx *fasthttp.RequestCtx) { writeJSON(ctx, g.UpstreamStates()) })
+	r.POST("/reload", func(ctx *fasthttp.RequestCtx) {
+		if err := g.Reload(); err != nil {
+			problem(ctx, 422, "document", "The document was not loaded; the last good one goes on being served.", err.Error())
+			return
+		}
+		writeJSON(ctx, map[string]bool{"reloaded": true})
+	})
+	r.GET("/debug/pprof/{profile:*}", pprofhandler.PprofHandler)
+	r.POST("/debug/pprof/symbol", pprofhandler.PprofHandler)
+	return fasthttp.CompressHandler(guard(token, r.Handler))
+}
+
+const pages = `weir control
+
+GET  /healthz       the process lives
+GET  /readyz        requests are served
+GET  /metrics       Prometheus metrics
+GET  /config        the document as it is served, without secrets
+GET  /upstreams     the state of each target
+POST /reload        read the document again
+GET  /debug/pprof/  profiles
+`
+
+func index(ctx *fasthttp.RequestCtx) { ctx.SetBodyString(pages) }
+
+// guard asks for the token. Hashes are compared, so that neither the time nor
+// the length of the comparison tells anything about it (RFC 6750 §2.1).
+func guard(token string, next fasthttp.RequestHandler) fasthttp.RequestHandler {
+	if token == "" {
+		return next
+	}
+	want := sha256.Sum256([]byte("Bearer " + token))
+	return func(ctx *fasthttp.RequestCtx) {
+		switch string(ctx.Path()) {
+		case "/healthz", "/readyz":
+			next(ctx)
+			return
+		}
+		got := sha256.Sum256(ctx.Request.Header.Peek("Authorization"))
+		if subtle.ConstantTimeCompare(got[:], want[:]) != 1 {
+			ctx.Response.Header.Set("WWW-Authenticate", `Bearer realm="weir control"`)
+			problem(ctx, 401, "unauthorized", "The control API asks for its token.", "")
+			return
+		}
+		next(ctx)
+	}
+}
+
+func writeJSON(ctx *fasthttp.RequestCtx, value any) {
+	out, err := json.MarshalIndent(value, "", "  ")
+	if err != nil {
+		problem(ctx, 500, "internal", "The answer cannot be written.", err.Error())
+		return
+	}
+	ctx.SetContentType("application/json")
+	ctx.SetBody(append(out, '\n'))
+}
+
+// problem answers with a problem document (RFC 9457).
+func problem(ctx *fasthttp.RequestCtx, status int, kind, title, detail string) {
+	ctx.Response.ResetBody()
+	ctx.SetStatusCode(status)
+	p := map[string]any{"type": "urn:weir:problem:" + kind, "title": title, "status": status}
+	if detail != "" {
+		p["detail"] = detail
+	}
+	out, err := json.Marshal(p)
+	if err != nil {
+		panic("BUG: " + err.Error())
+	}
+	ctx.SetContentType("application/problem+json")
+	ctx.SetBody(append(out, '\n'))
+}

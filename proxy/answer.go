@@ -1,0 +1,59 @@
+package proxy
+
+import (
+	"strings"
+
+	"weir/proxy/exchange"
+)
+
+// answerRefusal writes the answer of a refusal: a problem document (RFC 9457)
+// and, where the fault is not the client's, a Proxy-Status (RFC 9209).
+func (g *Gateway) answerRefusal(r *request) {
+	x, refusal := r.x, r.x.Refusal
+	x.Response.Reset()
+	x.Response.SetNoDefaultContentType(true)
+	x.Response.SetStatusCode(refusal.Status)
+	x.Response.SetContentType("application/problem+json")
+	x.Response.Set("Cache-Control", "no-store")
+	if refusal.Error != "" {
+		r.field = append(append(r.field[:0], "weir; error="...), refusal.Error...)
+		x.Response.SetBytesV("Proxy-Status", r.field)
+	}
+	if len(r.allow) > 0 {
+		x.Response.Set("Allow", strings.Join(r.allow, ", "))
+	}
+	if refusal == exchange.Overloaded || refusal == exchange.NoTarget || refusal == exchange.PoolExhausted {
+		x.Response.Set("Retry-After", "1")
+	}
+	r.answer = appendProblem(r.answer[:0], refusal, x)
+	x.Bytes = r.answer
+}
+
+// appendProblem appends the problem document. Every text in it is the
+// gateway's own or was checked (the request's id), so nothing needs escaping.
+func appendProblem(dst []byte, refusal *exchange.Refusal, x *exchange.Exchange) []byte {
+	dst = append(dst, `{"type":"urn:weir:problem:`...)
+	dst = append(dst, refusal.Cause...)
+	dst = append(dst, `","title":"`...)
+	dst = append(dst, refusal.Title...)
+	dst = append(dst, `","status":`...)
+	dst = append(dst, byte('0'+refusal.Status/100), byte('0'+refusal.Status/10%10), byte('0'+refusal.Status%10))
+	if x.Malformed != nil {
+		dst = append(dst, `,"detail":"`...)
+		dst = append(dst, x.Malformed.Reason...)
+		dst = append(dst, '"')
+	}
+	dst = append(dst, `,"requestId":"`...)
+	dst = append(dst, x.RequestID...)
+	return append(dst, "\"}\n"...)
+}
+
+// answerServerOptions answers OPTIONS *, which asks about the gateway as a
+// whole (RFC 9110 §9.3.7).
+func (g *Gateway) answerServerOptions(r *request) bool {
+	x := r.x
+	x.Response.SetNoDefaultContentType(true)
+	x.Response.SetStatusCode(204)
+	x.Response.Set("Allow", strings.Join(commonMethods, ", "))
+	return false
+}

@@ -1,0 +1,256 @@
+package proxy
+
+import (
+	"context"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/rs/zerolog"
+
+	"weir/proxy/config"
+	"weir/proxy/exchange"
+	"weir/proxy/h1"
+	"weir/proxy/observe"
+	"weir/proxy/upstream"
+)
+
+// Gateway is the whole data plane: what is served now, and what lives longer
+// than any document. New makes it, Run serves until its context ends. Serve,
+// Reload and the readers may be called at once.
+type Gateway struct {
+	options Options
+	version string
+	log     zerolog.Logger
+	source  Source
+
+	live     atomic.Pointer[compiled]
+	requests sync.Pool
+
+	registry   *upstream.Registry
+	metrics    *observe.Metrics
+	access     *observe.AccessLog
+	causes     *causes
+	counting   bool
+	forwarding Forwarding
+	pseudonym  []byte // of this process in Via
+
+	servers   []*h1.Server // one a shard
+	reloading sync.Mutex
+	listening listening
+	state     atomic.Int32
+
+	controlAddress atomic.Value // string
+}
+
+// States of a gateway.
+const (
+	starting = iota
+	serving
+	draining
+)
+
+// Source gives the document that is to be served. It is asked again at each reload.
+type Source interface {
+	// Document reads the document. It returns a *config.Mistakes if that is wrong.
+	Document() (*config.Document, error)
+	// Files returns what to watch for changes.
+	Files() []string
+}
+
+// New makes a gateway of the document that source gives. Nothing listens yet.
+func New(options Options, source Source, version string, log zerolog.Logger) (*Gateway, error) {
+	options = options.resolved()
+	g := &Gateway{
+		options:    options,
+		version:    version,
+		log:        log,
+		source:     source,
+		counting:   options.Metrics,
+		forwarding: options.Forwarding,
+		metrics:    observe.NewMetrics(options.Shards, version),
+	}
+	g.requests.New = func() any { return &request{} }
+	g.causes = newCauses(g.metrics)
+	g.pseudonym = newPseudonym(options.Via)
+	if options.Log.Output != "off" {
+		logConfig := options.Log
+		logConfig.Logger = log
+		access, err := observe.NewAccessLog(logConfig, options.Shards)
+		if err != nil {
+			return nil, err
+		}
+		g.access = access
+		g.metrics.WatchLog(access)
+	}
+	g.registry = upstream.NewRegistry(options.Upstream, options.Shards)
+	for shard := range options.Shards {
+		g.servers = append(g.servers, h1.NewServer(options.Listen, shard, g))
+	}
+	if err := g.load(); err != nil {
+		g.close()
+		return nil, err
+	}
+	g.watchPools()
+	return g, nil
+}
+
+// newPseudonym makes the name that Via gets: the operator's, or one that is
+// unique to the process and names no product version.
+func newPseudonym(name string) []byte {
+	if name != "" {
+		return []byte(name)
+	}
+	var id [4]byte
+	putRandom(id[:])
+	return append([]byte("weir-"), hex.EncodeToString(id[:])...)
+}
+
+// load reads, compiles and publishes the document.
+func (g *Gateway) load() error {
+	doc, err := g.source.Document()
+	if err != nil {
+		return err
+	}
+	next, err := g.compile(doc)
+	if err != nil {
+		return err
+	}
+	if err := g.listening.follow(g, doc); err != nil {
+		return err
+	}
+	g.live.Store(next)
+	g.registry.Retain(next.targets)
+	g.metrics.Retain(next.routeStats, next.upstreamStats)
+	return nil
+}
+
+// Reload reads the document again and publishes it. After an error the last
+// good one goes on being served.
+func (g *Gateway) Reload() error {
+	g.reloading.Lock()
+	defer g.reloading.Unlock()
+	err := g.load()
+	g.metrics.Reloaded(time.Now(), err == nil)
+	if err != nil {
+		var mistakes *config.Mistakes
+		if errors.As(err, &mistakes) {
+			for _, m := range mistakes.List {
+				g.log.Error().Str("mistake", m.String()).Msg("the document has a mistake")
+			}
+		}
+		g.log.Error().Err(err).Msg("cannot reload; the last good document goes on being served")
+		return err
+	}
+	g.log.Info().Int("routes", g.live.Load().routes).Msg("reloaded")
+	return nil
+}
+
+// Check compiles doc without serving it.
+func Check(options Options, source Source) error {
+	options.Log.Output = "off"
+	g, err := New(options, source, "", zerolog.Nop())
+	if err != nil {
+		return err
+	}
+	g.close()
+	return nil
+}
+
+// Run listens and serves until ctx ends, then drains. ready is called once
+// every listener is open.
+func (g *Gateway) Run(ctx context.Context, ready func()) error {
+	if err := g.listening.open(g); err != nil {
+		g.close()
+		return err
+	}
+	control, err := g.startControl()
+	if err != nil {
+		g.listening.close()
+		g.close()
+		return err
+	}
+	watching, stopWatching := context.WithCancel(ctx)
+	watched := g.watch(watching)
+	g.state.Store(serving)
+	if ready != nil {
+		ready()
+	}
+	<-ctx.Done()
+	g.drain()
+	stopWatching()
+	<-watched
+	control.stop()
+	g.close()
+	return nil
+}
+
+// close ends what New has started.
+func (g *Gateway) close() {
+	g.registry.Close()
+	if g.access != nil {
+		if err := g.access.Close(); err != nil {
+			g.log.Error().Err(err).Msg("cannot close the access log")
+		}
+	}
+}
+
+// Addresses returns where the gateway listens, by listener name.
+func (g *Gateway) Addresses() map[string]string { return g.listening.addresses() }
+
+// Reopen opens the access log again, for rotation.
+func (g *Gateway) Reopen() error {
+	if g.access == nil {
+		return nil
+	}
+	if err := g.access.Reopen(); err != nil {
+		return fmt.Errorf("cannot reopen the access log: %w", err)
+	}
+	return nil
+}
+
+// causes are the counters of refusals, looked up once.
+type causes struct {
+	metrics *observe.Metrics
+	known   map[*exchange.Refusal]observe.Cause
+}
+
+func newCauses(metrics *observe.Metrics) *causes {
+	c := &causes{metrics: metrics, known: make(map[*exchange.Refusal]observe.Cause)}
+	for _, refusal := range exchange.Refusals() {
+		c.known[refusal] = metrics.Cause(refusal.Cause)
+	}
+	return c
+}
+
+func (c *causes) of(refusal *exchange.Refusal) observe.Cause { return c.known[refusal] }
+
+func (c *causes) count(x *exchange.Exchange) { c.metrics.Refuse(x.Shard, c.of(x.Refusal)) }
+
+// watchPools adds the state of connections to the metrics. The totals of all
+// targets are bounded; one target's state is for /upstreams.
+func (g *Gateway) watchPools() {
+	sum := func(pick func(upstream.Stats) float64) func() float64 {
+		return func() float64 {
+			total := 0.0
+			for _, target := range g.registry.Targets() {
+				total += pick(target.Stats())
+			}
+			return total
+		}
+	}
+	const name, help = "weir_upstream_connections", "Connections to targets, by what they do."
+	g.metrics.RegisterFunc(name, help, observe.Gauge, map[string]string{"state": "idle"}, sum(func(s upstream.Stats) float64 { return float64(s.Idle) }))
+	g.metrics.RegisterFunc(name, help, observe.Gauge, map[string]string{"state": "busy"}, sum(func(s upstream.Stats) float64 { return float64(s.Busy) }))
+	g.metrics.RegisterFunc("weir_upstream_waiting_requests", "Requests that wait for a connection to a target.", observe.Gauge, nil, sum(func(s upstream.Stats) float64 { return float64(s.Waiting) }))
+	g.metrics.RegisterFunc("weir_tunnels", "Upgraded connections that are open.", observe.Gauge, nil, func() float64 {
+		total := int64(0)
+		for _, s := range g.servers {
+			total += s.Tunnels()
+		}
+		return float64(total)
+	})
+}

@@ -1,0 +1,56 @@
+package h1
+
+import (
+	"bufio"
+	"sync/atomic"
+
+	"weir/proxy/exchange"
+	"weir/proxy/wire"
+)
+
+// requestBody is the body of the request under way. It asks for the body
+// (100 Continue) when it is first read, and not before: who refuses without
+// reading spares the client the upload (RFC 9110 §10.1.1).
+type requestBody struct {
+	wire.Body
+	c      *conn
+	expect bool
+	whole  atomic.Bool // Done, readable by the answering goroutine
+}
+
+func (b *requestBody) reset() {
+	b.expect = false
+	b.whole.Store(true)
+	b.Body.Begin(nil, 0)
+}
+
+func (b *requestBody) begin(br *bufio.Reader, length int64) {
+	b.Body.Begin(br, length)
+	b.whole.Store(length == 0)
+}
+
+// Read implements io.Reader within the exchange's MaxBody.
+func (b *requestBody) Read(p []byte) (int, error) {
+	if b.expect {
+		b.expect = false
+		if _, err := b.c.sock.Write([]byte("HTTP/1.1 100 Continue\r\n\r\n")); err != nil {
+			return 0, err
+		}
+	}
+	n, err := b.Body.Read(p)
+	if limit := b.c.work.x.MaxBody; limit >= 0 && b.Count() > limit {
+		return 0, exchange.ErrBodyTooLarge
+	}
+	if b.Body.Done() {
+		b.whole.Store(true)
+	}
+	return n, err
+}
+
+// Done tells whether the whole body was read.
+func (b *requestBody) Done() bool { return b.whole.Load() }
+
+// Close gives up the rest of the body; the connection ends after the answer.
+func (b *requestBody) Close() error { return nil }
+
+var _ exchange.Body = (*requestBody)(nil)

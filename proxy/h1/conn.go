@@ -1,0 +1,304 @@
+package h1
+
+import (
+	"bufio"
+	"bytes"
+	"errors"
+	"io"
+	"net/netip"
+	"sync/atomic"
+	"time"
+
+	"weir/proxy/exchange"
+	"weir/proxy/wire"
+)
+
+// patience is how long a connection keeps its buffers after an answer: most
+// next requests come within it, and idle ones then hold next to nothing.
+const patience = time.Second
+
+// conn is one client connection. Its goroutine runs serve; others may only
+// touch sock (to interrupt or close it) and the atomics.
+type conn struct {
+	server   *Server
+	sock     *wire.Sock
+	listener string
+	peer     netip.AddrPort
+
+	idle   atomic.Bool
+	tunnel atomic.Bool
+	keep   bool // whether another request may follow
+	work   *work
+	begun  int64 // when the request under way began to arrive, on wire's clock
+}
+
+// work is what a connection needs only while a request is under way.
+type work struct {
+	x    exchange.Exchange
+	head wire.Head
+	br   *bufio.Reader
+	body requestBody
+	out  []byte
+}
+
+func (c *conn) serve() {
+	defer c.rest()
+	c.sock.WriteLimits(0, c.server.cfg.SendTimeout)
+	for c.keep = true; c.keep; {
+		if !c.await() {
+			return
+		}
+		x := c.receive()
+		if x == nil {
+			return
+		}
+		c.server.handler.Serve(x)
+		c.keep = c.settle() && c.keep
+	}
+}
+
+// await waits for the first byte of a request and tells whether one came.
+func (c *conn) await() bool {
+	now := wire.Now()
+	if c.work != nil && c.work.br.Buffered() > 0 {
+		c.begun = now
+		return true
+	}
+	c.idle.Store(true)
+	defer c.idle.Store(false)
+	if c.server.draining.Load() {
+		return false
+	}
+	by := limit(now, c.server.cfg.IdleTimeout)
+	if c.begun == 0 {
+		// The first request of a connection has no other limit before its head.
+		by = limit(now, c.server.cfg.HeadTimeout)
+	}
+	if !c.firstByte(now, by) {
+		return false
+	}
+	c.begun = wire.Now()
+	return true
+}
+
+// firstByte waits with the buffers for a while, then without them.
+func (c *conn) firstByte(now, by int64) bool {
+	if c.work != nil {
+		c.sock.ReadLimits(sooner(by, now+int64(patience)), 0)
+		_, err := c.work.br.Peek(1)
+		if err == nil {
+			return true
+		}
+		if !errors.Is(err, wire.ErrTimeout) || (by != 0 && wire.Now() >= by) {
+			return false
+		}
+		c.rest()
+	}
+	c.sock.ReadLimits(by, 0)
+	if err := c.sock.Wait(); err != nil {
+		return false
+	}
+	c.rouse()
+	_, err := c.work.br.Peek(1)
+	return err == nil
+}
+
+func limit(now int64, d time.Duration) int64 {
+	if d <= 0 {
+		return 0
+	}
+	return now + int64(d)
+}
+
+func sooner(by, other int64) int64 {
+	if by == 0 {
+		return other
+	}
+	return min(by, other)
+}
+
+// rouse takes the buffers from the pools, rest gives them back.
+func (c *conn) rouse() {
+	w := c.server.works.Get().(*work)
+	w.br = c.server.readers.Get(c.sock)
+	w.body.c = c
+	c.work = w
+}
+
+func (c *conn) rest() {
+	w := c.work
+	if w == nil {
+		return
+	}
+	c.work = nil
+	c.server.readers.Put(w.br)
+	w.br, w.body.c = nil, nil
+	if cap(w.out) > maxKept {
+		w.out = nil
+	}
+	w.x.Reset()
+	c.server.works.Put(w)
+}
+
+// maxKept is the largest answer buffer that goes back to the pool: one large
+// answer must not make every pooled buffer large.
+const maxKept = 64 << 10
+
+// receive reads a request's head and returns its exchange, or nil when there
+// is nobody to answer.
+func (c *conn) receive() *exchange.Exchange {
+	w := c.work
+	x := &w.x
+	x.Front, x.Shard, x.Listener, x.Protocol, x.Peer = c, c.server.shard, c.listener, "HTTP/1.1", c.peer
+	c.sock.ReadLimits(limit(c.begun, c.server.cfg.HeadTimeout), 0)
+	w.head.Reset()
+	w.body.reset()
+	if !c.skipEmptyLines() {
+		return nil
+	}
+	for {
+		have, _ := w.br.Peek(w.br.Buffered())
+		done, fault := w.head.ScanRequest(have, &c.server.limits)
+		if fault != nil {
+			return c.malformed(fault.Status, fault.Reason)
+		}
+		if done {
+			break
+		}
+		if _, err := w.br.Peek(w.br.Buffered() + 1); err != nil {
+			return c.unfinished(err)
+		}
+	}
+	x.Start = wire.Time(wire.Now())
+	return c.accept()
+}
+
+// skipEmptyLines drops up to two empty lines ahead of a request line, which
+// old clients send after a body (RFC 9112 §2.2).
+func (c *conn) skipEmptyLines() bool {
+	br := c.work.br
+	for range 2 {
+		have, _ := br.Peek(br.Buffered())
+		if have[0] != '\r' {
+			return true
+		}
+		two, err := br.Peek(2)
+		if err != nil {
+			return false
+		}
+		if two[1] != '\n' {
+			return true
+		}
+		_, _ = br.Discard(2)
+		if _, err := br.Peek(1); err != nil {
+			return false
+		}
+	}
+	return true
+}
+
+// unfinished ends a head that did not become whole.
+func (c *conn) unfinished(err error) *exchange.Exchange {
+	switch {
+	case errors.Is(err, wire.ErrTimeout):
+		return c.malformed(408, "the head of the request took too long")
+	case errors.Is(err, bufio.ErrBufferFull):
+		return c.malformed(431, "header section is too large")
+	}
+	return nil
+}
+
+// malformed makes an exchange of a request that cannot be served, so that it
+// is answered, logged and counted like any other. The connection ends with it.
+func (c *conn) malformed(status int, reason string) *exchange.Exchange {
+	x := &c.work.x
+	if x.Start.IsZero() {
+		x.Start = wire.Time(wire.Now())
+	}
+	x.Malformed = &exchange.Malformed{Status: status, Reason: reason}
+	x.Request.SetMethod("")
+	c.keep = false
+	return x
+}
+
+// accept turns the checked head into an exchange.
+func (c *conn) accept() *exchange.Exchange {
+	w := c.work
+	x, head := &w.x, &w.head
+	have, _ := w.br.Peek(head.Len)
+	x.Target = append(x.Target[:0], head.Target.Of(have)...)
+	before := w.br.Buffered()
+	if err := x.Request.Read(w.br); err != nil || before-w.br.Buffered() != head.Len {
+		return c.malformed(400, "the request is malformed")
+	}
+	if head.Minor == 0 {
+		x.Old, x.Protocol = true, "HTTP/1.0"
+	}
+	c.keep = !x.Request.ConnectionClose()
+	x.Request.ResetConnectionClose()
+	x.Authority = append(x.Authority[:0], x.Request.Host()...)
+	if head.Absolute {
+		c.absolute(x)
+	}
+	x.Upgrade = head.Upgrade && !x.Old
+	x.RequestLength = head.Length
+	w.body.expect = head.Continue && !x.Old
+	w.body.begin(w.br, head.Length)
+	if head.Length != 0 {
+		x.RequestBody = &w.body
+	}
+	c.sock.ReadLimits(0, c.server.cfg.BodyTimeout)
+	return x
+}
+
+// absolute splits an absolute-form target: its authority wins over Host
+// (RFC 9112 §3.2.2), the rest becomes the origin form.
+func (c *conn) absolute(x *exchange.Exchange) {
+	authority := x.Target[bytes.Index(x.Target, []byte("://"))+3:]
+	rest := authority[len(authority):]
+	if i := bytes.IndexAny(authority, "/?"); i >= 0 {
+		authority, rest = authority[:i], authority[i:]
+	}
+	x.Authority = append(x.Authority[:0], authority...)
+	if len(rest) == 0 || rest[0] == '?' {
+		// Grown in two steps: rest is a part of Target.
+		x.Target = append(append(make([]byte, 0, len(rest)+1), '/'), rest...)
+		return
+	}
+	x.Target = append(x.Target[:0], rest...)
+}
+
+// settle leaves the connection at the start of the next request, and tells
+// whether it could.
+func (c *conn) settle() bool {
+	w := c.work
+	defer w.x.Reset()
+	if w.x.RequestBody == nil || w.body.Done() {
+		return true
+	}
+	c.linger()
+	return false
+}
+
+// linger reads on for a while after the answer to a request whose body was not
+// read: closing at once would reset the connection, and the answer with it
+// (RFC 9112 §9.6).
+func (c *conn) linger() {
+	if c.sock.CloseWrite() != nil {
+		return
+	}
+	c.sock.ReadLimits(limit(wire.Now(), 2*time.Second), 0)
+	_, _ = io.CopyN(io.Discard, struct{ io.Reader }{c.work.br}, 8<<20)
+	_, _ = c.work.br.Discard(c.work.br.Buffered())
+}
+
+// Gone tells whether the client has left.
+func (c *conn) Gone() bool { return c.sock.Gone() }
+
+// StopBody ends a read of the request body that another goroutine is in. The
+// connection serves no request after this one.
+func (c *conn) StopBody() {
+	if !c.work.body.Done() {
+		c.sock.Interrupt()
+	}
+}

@@ -1,0 +1,212 @@
+package proxy
+
+import (
+	"bytes"
+	"encoding/hex"
+	"math/rand/v2"
+	"net/netip"
+)
+
+// identify finds out who sent the request: its client (through trusted
+// proxies), the scheme that the client used, and the request's id.
+func (g *Gateway) identify(r *request) {
+	x := r.x
+	x.Client = x.Peer.Addr()
+	x.Scheme = "http"
+	if x.Secure {
+		x.Scheme = "https"
+	}
+	r.trusted = r.live.trusts(x.Client)
+	if x.Malformed != nil {
+		x.RequestID = appendUUID(x.RequestID[:0])
+		return
+	}
+	if r.trusted {
+		r.believe()
+	}
+	if len(x.RequestID) == 0 {
+		x.RequestID = appendUUID(x.RequestID[:0])
+	}
+}
+
+var (
+	nameForwarded      = []byte("Forwarded")
+	nameForwardedFor   = []byte("X-Forwarded-For")
+	nameForwardedHost  = []byte("X-Forwarded-Host")
+	nameForwardedProto = []byte("X-Forwarded-Proto")
+	nameRequestID      = []byte("X-Request-Id")
+	nameTraceParent    = []byte("Traceparent")
+	nameVia            = []byte("Via")
+)
+
+// believe takes client, scheme and request id from what a trusted proxy says.
+func (r *request) believe() {
+	x := r.x
+	if id := x.Request.PeekCanonical(nameRequestID); isRequestID(id) {
+		x.RequestID = append(x.RequestID[:0], id...)
+	}
+	if proto := x.Request.PeekCanonical(nameForwardedProto); bytes.EqualFold(proto, []byte("https")) {
+		x.Scheme = "https"
+	} else if bytes.EqualFold(proto, []byte("http")) {
+		x.Scheme = "http"
+	}
+	r.field = r.field[:0]
+	if fwd := x.Request.PeekCanonical(nameForwarded); len(fwd) > 0 {
+		for name, value := range x.Request.All() {
+			if bytes.Equal(name, nameForwarded) {
+				r.field = append(append(r.field, value...), ',')
+			}
+		}
+		r.walk(forwardedNode)
+		return
+	}
+	for name, value := range x.Request.All() {
+		if bytes.Equal(name, nameForwardedFor) {
+			r.field = append(append(r.field, value...), ',')
+		}
+	}
+	r.walk(plainNode)
+}
+
+// walk goes from the nearest hop outwards and stops at the first address that
+// is no trusted proxy: everything beyond it may be invented.
+func (r *request) walk(node func([]byte) (netip.Addr, bool)) {
+	for list := r.field; len(list) > 0; {
+		var last []byte
+		if i := bytes.LastIndexByte(list, ','); i >= 0 {
+			last, list = list[i+1:], list[:i]
+		} else {
+			last, list = list, nil
+		}
+		last = bytes.TrimSpace(last)
+		if len(last) == 0 {
+			continue
+		}
+		addr, ok := node(last)
+		if !ok {
+			return
+		}
+		r.x.Client = addr
+		if !r.live.trusts(addr) {
+			return
+		}
+	}
+}
+
+// plainNode reads one element of X-Forwarded-For.
+func plainNode(b []byte) (netip.Addr, bool) {
+	if len(b) > 64 {
+		return netip.Addr{}, false
+	}
+	text := string(b)
+	if ap, err := netip.ParseAddrPort(text); err == nil {
+		return ap.Addr().Unmap(), true
+	}
+	if len(text) > 2 && text[0] == '[' && text[len(text)-1] == ']' {
+		text = text[1 : len(text)-1]
+	}
+	addr, err := netip.ParseAddr(text)
+	return addr.Unmap(), err == nil && addr.Zone() == ""
+}
+
+// forwardedNode reads the for parameter of one element of Forwarded (RFC 7239 §6).
+func forwardedNode(b []byte) (netip.Addr, bool) {
+	for len(b) > 0 {
+		var pair []byte
+		pair, b, _ = bytes.Cut(b, []byte{';'})
+		name, value, ok := bytes.Cut(bytes.TrimSpace(pair), []byte{'='})
+		if !ok || !bytes.EqualFold(name, []byte("for")) {
+			continue
+		}
+		if len(value) >= 2 && value[0] == '"' && value[len(value)-1] == '"' {
+			value = value[1 : len(value)-1]
+		}
+		return plainNode(value)
+	}
+	return netip.Addr{}, false
+}
+
+// isRequestID tells whether an id from outside may go into logs and fields.
+func isRequestID(id []byte) bool {
+	if len(id) == 0 || len(id) > 128 {
+		return false
+	}
+	for _, c := range id {
+		switch {
+		case c >= '0' && c <= '9', c|0x20 >= 'a' && c|0x20 <= 'z':
+		case c == '-' || c == '_' || c == '.' || c == '=' || c == '+' || c == '/' || c == ':':
+		default:
+			return false
+		}
+	}
+	return true
+}
+
+// appendUUID appends a random UUID (RFC 9562 §5.4). It names a request and
+// protects nothing, so the runtime's fast generator is enough.
+func appendUUID(dst []byte) []byte {
+	var b [16]byte
+	putRandom(b[:])
+	b[6] = b[6]&0x0f | 0x40
+	b[8] = b[8]&0x3f | 0x80
+	dst = hex.AppendEncode(dst, b[0:4])
+	dst = hex.AppendEncode(append(dst, '-'), b[4:6])
+	dst = hex.AppendEncode(append(dst, '-'), b[6:8])
+	dst = hex.AppendEncode(append(dst, '-'), b[8:10])
+	return hex.AppendEncode(append(dst, '-'), b[10:16])
+}
+
+func putRandom(b []byte) {
+	for len(b) > 0 {
+		v := rand.Uint64()
+		for i := 0; i < 8 && len(b) > 0; i++ {
+			b[0] = byte(v >> (8 * i))
+			b = b[1:]
+		}
+	}
+}
+
+// appendTraceParent continues the trace of parent with a span of the gateway's
+// own, or starts one (W3C Trace Context §3.2).
+func appendTraceParent(dst, parent []byte) []byte {
+	var span [8]byte
+	putRandom(span[:])
+	span[0] |= 1
+	if isTraceParent(parent) {
+		dst = append(append(dst, "00-"...), parent[3:36]...)
+		dst = hex.AppendEncode(dst, span[:])
+		return append(dst, parent[52:55]...)
+	}
+	var trace [16]byte
+	putRandom(trace[:])
+	trace[0] |= 1
+	dst = hex.AppendEncode(append(dst, "00-"...), trace[:])
+	dst = hex.AppendEncode(append(dst, '-'), span[:])
+	return append(dst, "-00"...)
+}
+
+func isTraceParent(b []byte) bool {
+	if len(b) < 55 || (len(b) > 55 && (string(b[:2]) == "00" || b[55] != '-')) || string(b[:2]) == "ff" {
+		return false
+	}
+	zeroTrace, zeroSpan := true, true
+	for i, c := range b[:55] {
+		switch i {
+		case 2, 35, 52:
+			if c != '-' {
+				return false
+			}
+		default:
+			if !(c >= '0' && c <= '9' || c >= 'a' && c <= 'f') {
+				return false
+			}
+			if i > 2 && i < 35 && c != '0' {
+				zeroTrace = false
+			}
+			if i > 35 && i < 52 && c != '0' {
+				zeroSpan = false
+			}
+		}
+	}
+	return !zeroTrace && !zeroSpan
+}

@@ -1,0 +1,346 @@
+package proxy
+
+import (
+	"context"
+	"crypto/tls"
+	"errors"
+	"fmt"
+	"io/fs"
+	"net"
+	"net/netip"
+	"os"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"syscall"
+	"time"
+
+	"github.com/valyala/fasthttp"
+
+	"weir/proxy/config"
+	"weir/proxy/h1"
+	"weir/proxy/observe"
+)
+
+// listening holds the open listeners, each under its name in the document.
+type listening struct {
+	mu     sync.Mutex
+	wanted map[string]config.Listener
+	opened map[string]*listener // nil until open
+}
+
+// follow makes the open listeners those of doc: new ones are opened before old
+// ones are closed, and when one cannot be, nothing changes.
+func (l *listening) follow(g *Gateway, doc *config.Document) error {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	wanted := doc.Listeners
+	if len(wanted) == 0 || g.options.listenGiven {
+		wanted = map[string]config.Listener{"main": {Address: g.options.ListenAddress}}
+	}
+	if l.opened == nil {
+		l.wanted = wanted
+		return nil
+	}
+	fresh := make(map[string]*listener)
+	for name, w := range wanted {
+		if old := l.opened[name]; old != nil && old.settings == w {
+			continue
+		}
+		if old := l.opened[name]; old != nil && old.settings.Address == w.Address {
+			old.admission.limits(g.limitsOf(w))
+			old.settings = w
+			continue
+		}
+		ln, err := openListener(g, name, w)
+		if err != nil {
+			for _, f := range fresh {
+				f.close()
+			}
+			return err
+		}
+		fresh[name] = ln
+	}
+	for name, old := range l.opened {
+		if _, still := wanted[name]; !still || fresh[name] != nil {
+			old.close()
+			delete(l.opened, name)
+		}
+	}
+	for name, ln := range fresh {
+		l.opened[name] = ln
+		ln.serve(g)
+	}
+	l.wanted = wanted
+	return nil
+}
+
+func (l *listening) open(g *Gateway) error {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.opened = make(map[string]*listener)
+	for name, w := range l.wanted {
+		ln, err := openListener(g, name, w)
+		if err != nil {
+			for _, opened := range l.opened {
+				opened.close()
+			}
+			return err
+		}
+		l.opened[name] = ln
+	}
+	for _, ln := range l.opened {
+		ln.serve(g)
+	}
+	return nil
+}
+
+func (l *listening) close() {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	for _, ln := range l.opened {
+		ln.close()
+	}
+}
+
+func (l *listening) addresses() map[string]string {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	out := make(map[string]string, len(l.opened))
+	for name, ln := range l.opened {
+		out[name] = ln.sockets[0].Addr().String()
+	}
+	return out
+}
+
+// listener is one address: a socket for each shard, so that the kernel spreads
+// connections over the cores and each stays on the shard that accepted it. A
+// Unix socket cannot be shared like that; its shards accept from the one.
+type listener struct {
+	name      string
+	settings  config.Listener
+	sockets   []net.Listener
+	admission *admission
+	stats     *observe.ListenerStats
+	accepting sync.WaitGroup
+}
+
+func openListener(g *Gateway, name string, settings config.Listener) (*listener, error) {
+	ln := &listener{name: name, settings: settings, admission: newAdmission(), stats: g.metrics.Listener(name)}
+	ln.admission.limits(g.limitsOf(settings))
+	var err error
+	if path, ok := strings.CutPrefix(settings.Address, "unix:"); ok {
+		ln.sockets, err = listenUnix(path)
+	} else {
+		ln.sockets, err = listenTCP(settings.Address, g.options.Shards)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("cannot listen on %q: %w", settings.Address, plainListenError(err))
+	}
+	return ln, nil
+}
+
+// plainListenError says what a person can do about a listener that does not open.
+func plainListenError(err error) error {
+	switch {
+	case errors.Is(err, syscall.EADDRINUSE):
+		return errors.New("the address is in use by another process; stop that one or choose another address")
+	case errors.Is(err, syscall.EACCES):
+		return errors.New("permission denied; ports below 1024 need the right to bind them (CAP_NET_BIND_SERVICE)")
+	case errors.Is(err, syscall.EADDRNOTAVAIL):
+		return errors.New("this machine does not have the address")
+	}
+	return err
+}
+
+// listenTCP opens one socket a shard on address. The first is tried without
+// SO_REUSEPORT: with it, the kernel would share a port that another weir holds.
+func listenTCP(address string, shards int) ([]net.Listener, error) {
+	probe, err := net.Listen("tcp", address)
+	if err != nil {
+		return nil, err
+	}
+	if shards == 1 || !reusePort {
+		return []net.Listener{probe}, nil
+	}
+	address = probe.Addr().String()
+	_ = probe.Close()
+	lc := net.ListenConfig{Control: setReusePort}
+	var out []net.Listener
+	for range shards {
+		ln, err := lc.Listen(context.Background(), "tcp", address)
+		if err != nil {
+			for _, opened := range out {
+				_ = opened.Close()
+			}
+			return nil, err
+		}
+		out = append(out, ln)
+	}
+	return out, nil
+}
+
+// listenUnix opens a Unix socket. A file that a dead process has left there is
+// removed, one that somebody listens on is not.
+func listenUnix(path string) ([]net.Listener, error) {
+	ln, err := net.Listen("unix", path)
+	if errors.Is(err, syscall.EADDRINUSE) {
+		if c, dialErr := net.DialTimeout("unix", path, time.Second); dialErr == nil {
+			_ = c.Close()
+			return nil, err
+		}
+		if info, statErr := os.Lstat(path); statErr != nil || info.Mode()&fs.ModeSocket == 0 {
+			return nil, err
+		}
+		if err := os.Remove(path); err != nil {
+			return nil, err
+		}
+		ln, err = net.Listen("unix", path)
+	}
+	if err != nil {
+		return nil, err
+	}
+	return []net.Listener{ln}, nil
+}
+
+// serve accepts connections on every socket.
+func (ln *listener) serve(g *Gateway) {
+	for shard := range g.servers {
+		socket := ln.sockets[shard%len(ln.sockets)]
+		server := ln.server(g.servers[shard], shard)
+		server.Logger = silent{}
+		ln.accepting.Add(1)
+		go func() {
+			defer ln.accepting.Done()
+			if err := server.Serve(tagged{socket}); err != nil && !errors.Is(err, net.ErrClosed) {
+				g.log.Error().Err(err).Str("listener", ln.name).Msg("cannot accept connections any more")
+			}
+		}()
+	}
+}
+
+// frontProtocol is what a connection is handed over by: fasthttp accepts it
+// and lends it a worker, the front end drives it (docs/adr/0001).
+const frontProtocol = "weir/h1"
+
+func (ln *listener) server(front *h1.Server, shard int) *fasthttp.Server {
+	server := &fasthttp.Server{
+		Concurrency: 1 << 30,
+		Handler:     func(*fasthttp.RequestCtx) { panic("BUG: fasthttp serves a connection by itself") },
+	}
+	server.NextProto(frontProtocol, func(c net.Conn) error {
+		nc := c.(*taggedConn).Conn
+		address := clientOf(nc)
+		if !ln.admission.enter(address) {
+			ln.stats.Refuse(shard)
+			front.TurnAway(nc)
+			return nil
+		}
+		ln.stats.Accept(shard)
+		defer func() {
+			ln.stats.Close(shard)
+			ln.admission.leave(address)
+		}()
+		front.Serve(nc, ln.name)
+		return nil
+	})
+	return server
+}
+
+func clientOf(nc net.Conn) netip.Addr {
+	if tcp, ok := nc.RemoteAddr().(*net.TCPAddr); ok {
+		return tcp.AddrPort().Addr().Unmap()
+	}
+	return netip.Addr{}
+}
+
+// close stops accepting. Connections that are open stay open.
+func (ln *listener) close() {
+	for _, socket := range ln.sockets {
+		_ = socket.Close()
+	}
+	ln.accepting.Wait()
+}
+
+// tagged makes fasthttp hand connections over by frontProtocol.
+type tagged struct{ net.Listener }
+
+func (t tagged) Accept() (net.Conn, error) {
+	c, err := t.Listener.Accept()
+	if err != nil {
+		return nil, err
+	}
+	return &taggedConn{c}, nil
+}
+
+type taggedConn struct{ net.Conn }
+
+// Handshake and ConnectionState are what fasthttp asks for the protocol.
+func (c *taggedConn) Handshake() error { return nil }
+
+func (c *taggedConn) ConnectionState() tls.ConnectionState {
+	return tls.ConnectionState{NegotiatedProtocol: frontProtocol}
+}
+
+// silent drops fasthttp's own log: what it could say, the gateway says.
+type silent struct{}
+
+func (silent) Printf(string, ...any) {}
+
+// admission counts the connections of a listener, in total and by address.
+type admission struct {
+	total, perAddress atomic.Int64 // limits, 0 = none
+	open              atomic.Int64
+	mu                sync.Mutex
+	byAddress         map[netip.Addr]int64
+}
+
+func newAdmission() *admission { return &admission{byAddress: make(map[netip.Addr]int64)} }
+
+func (a *admission) limits(total, perAddress int) {
+	a.total.Store(int64(total))
+	a.perAddress.Store(int64(perAddress))
+}
+
+// enter counts a connection, or refuses it.
+func (a *admission) enter(address netip.Addr) bool {
+	if limit := a.total.Load(); a.open.Add(1) > limit && limit > 0 {
+		a.open.Add(-1)
+		return false
+	}
+	if !address.IsValid() {
+		return true
+	}
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	if limit := a.perAddress.Load(); limit > 0 && a.byAddress[address] >= limit {
+		a.open.Add(-1)
+		return false
+	}
+	a.byAddress[address]++
+	return true
+}
+
+func (a *admission) leave(address netip.Addr) {
+	a.open.Add(-1)
+	if !address.IsValid() {
+		return
+	}
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	if a.byAddress[address]--; a.byAddress[address] <= 0 {
+		delete(a.byAddress, address)
+	}
+}
+
+// limitsOf returns the connection limits of a listener: its own, else the flags'.
+func (g *Gateway) limitsOf(l config.Listener) (total, perAddress int) {
+	total, perAddress = l.MaxConnections, l.MaxConnectionsPerAddress
+	if total == 0 {
+		total = g.options.MaxConnections
+	}
+	if perAddress == 0 {
+		perAddress = g.options.MaxConnectionsPerAddress
+	}
+	return total, perAddress
+}

@@ -1,0 +1,109 @@
+package proxy
+
+import (
+	"context"
+	"errors"
+	"hash/maphash"
+	"os"
+	"path/filepath"
+	"time"
+
+	"github.com/fsnotify/fsnotify"
+)
+
+// settle is how long files must have kept still before they are read: editors
+// and deployments write in several steps.
+const settleTime = 100 * time.Millisecond
+
+// watch reloads when a file of the source changes, until ctx ends; the channel
+// is closed then. Directories are watched, not files: editors replace files,
+// and Kubernetes swaps a symbolic link beside them.
+func (g *Gateway) watch(ctx context.Context) <-chan struct{} {
+	done := make(chan struct{})
+	files := g.source.Files()
+	if len(files) == 0 || !g.options.Watch {
+		close(done)
+		return done
+	}
+	watcher, err := fsnotify.NewWatcher()
+	if err == nil {
+		for _, dir := range directoriesOf(files) {
+			err = errors.Join(err, watcher.Add(dir))
+		}
+	}
+	if err != nil {
+		g.log.Error().Err(err).Msg("cannot watch the document; reload by SIGHUP or the control listener")
+		close(done)
+		return done
+	}
+	go func() {
+		defer close(done)
+		defer watcher.Close()
+		g.follow(ctx, watcher, files)
+	}()
+	return done
+}
+
+// follow waits for changes and reloads once they have settled.
+func (g *Gateway) follow(ctx context.Context, watcher *fsnotify.Watcher, files []string) {
+	seed := maphash.MakeSeed()
+	last := digest(seed, files)
+	settled := time.NewTimer(time.Hour)
+	settled.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case _, ok := <-watcher.Events:
+			if !ok {
+				return
+			}
+			settled.Reset(settleTime)
+		case err := <-watcher.Errors:
+			g.log.Error().Err(err).Msg("cannot watch the document")
+			settled.Reset(settleTime)
+		case <-settled.C:
+			now := digest(seed, files)
+			if now == last {
+				continue
+			}
+			last = now
+			_ = g.Reload() // it has logged why not
+		}
+	}
+}
+
+// directoriesOf returns where changes of files show: their directories, and
+// those that symbolic links lead to.
+func directoriesOf(files []string) []string {
+	seen := make(map[string]bool)
+	var out []string
+	add := func(file string) {
+		if dir := filepath.Dir(file); !seen[dir] {
+			seen[dir] = true
+			out = append(out, dir)
+		}
+	}
+	for _, file := range files {
+		add(file)
+		if real, err := filepath.EvalSymlinks(file); err == nil {
+			add(real)
+		}
+	}
+	return out
+}
+
+// digest sums up what the files hold.
+func digest(seed maphash.Seed, files []string) uint64 {
+	var h maphash.Hash
+	h.SetSeed(seed)
+	for _, file := range files {
+		content, err := os.ReadFile(file)
+		_, _ = h.Write(content)
+		if err != nil {
+			_, _ = h.WriteString(err.Error())
+		}
+		_ = h.WriteByte(0)
+	}
+	return h.Sum64()
+}

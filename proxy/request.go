@@ -1,0 +1,137 @@
+package proxy
+
+import (
+	"errors"
+	"fmt"
+	"runtime/debug"
+	"time"
+
+	"weir/proxy/exchange"
+	"weir/proxy/observe"
+	"weir/proxy/route"
+	"weir/proxy/wire"
+)
+
+// request is what the steps know of one exchange beside the exchange itself.
+// It is pooled and used by one goroutine at a time.
+type request struct {
+	x       *exchange.Exchange
+	live    *compiled
+	mapping *mapping
+	route   *liveRoute
+	params  route.Params
+	rest    []byte // canonical path behind the base path: what routes match
+	trusted bool   // the peer is a trusted proxy
+	allow   []string
+
+	asked  []byte // protocol that the client asks to change to
+	target []byte // request target for the upstream
+	field  []byte // scratch for field values
+	body   []byte // the buffered request body
+	answer []byte // content of an answer that the gateway writes
+	trace  []byte // traceparent as sent on
+	events eventStream
+	record observe.Record
+}
+
+// begin takes what the way needs from the pools.
+func (g *Gateway) begin(x *exchange.Exchange) *request {
+	r := g.requests.Get().(*request)
+	r.x = x
+	r.live = g.live.Load()
+	return r
+}
+
+// finish sends the answer, counts and logs it, and gives back what begin took.
+func (g *Gateway) finish(r *request) {
+	if p := recover(); p != nil {
+		g.log.Error().Str("panic", fmt.Sprint(p)).Bytes("stack", debug.Stack()).Msg("a step of the way panicked")
+		r.x.Refuse(exchange.Internal)
+	}
+	x := r.x
+	if x.Refusal != nil {
+		g.answerRefusal(r)
+	}
+	err := x.Front.Send(x)
+	if errors.Is(err, exchange.ErrUnsent) {
+		x.Refuse(refusalOfContent(err))
+		x.Cause = err
+		g.answerRefusal(r)
+		err = x.Front.Send(x)
+	}
+	if err != nil && x.Cause == nil {
+		x.Cause = err
+	}
+	g.observe(r)
+	g.release(r)
+}
+
+// refusalOfContent tells why an answer's content could not be had.
+func refusalOfContent(err error) *exchange.Refusal {
+	if errors.Is(err, wire.ErrTimeout) {
+		return exchange.TotalTimeout
+	}
+	return exchange.TruncatedAnswer
+}
+
+// observe counts and logs the exchange.
+func (g *Gateway) observe(r *request) {
+	x, rec := r.x, &r.record
+	if x.RequestBody != nil && x.BytesIn == 0 {
+		if counted, ok := x.RequestBody.(interface{ Count() int64 }); ok {
+			x.BytesIn = counted.Count()
+		}
+	}
+	*rec = observe.Record{
+		Shard: x.Shard, Start: x.Start, Took: time.Since(x.Start),
+		UpstreamFirstByte: x.FirstByte,
+		Client:            x.Client, Peer: x.Peer,
+		Listener: x.Listener, Scheme: x.Scheme, Protocol: x.Protocol,
+		Method: x.Request.Method(), Host: x.Authority, RequestTarget: x.Target, Path: x.Path,
+		Status: x.Response.StatusCode(), BytesIn: x.BytesIn, BytesOut: x.BytesOut,
+		UpstreamName: x.Upstream, Target: x.Address, UpstreamStatus: x.UpstreamStatus,
+		Retries: x.Retries, ConnectionReused: x.Reused,
+		RequestID: x.RequestID, TraceParent: r.trace,
+		UserAgent: x.Request.UserAgent(), Referer: x.Request.Referer(),
+		Aborted: x.Aborted, Upgraded: x.Response.StatusCode() == 101,
+	}
+	if x.Malformed != nil {
+		rec.Method, rec.ErrorMessage = nil, x.Malformed.Reason
+	}
+	if x.Refusal != nil {
+		rec.Cause = x.Refusal.Cause
+		g.causes.count(x)
+	}
+	if x.Cause != nil {
+		rec.UpstreamError = x.Cause.Error()
+	}
+	stats, logged := r.live.stray, true
+	if r.mapping != nil {
+		rec.Domain, rec.BasePath = r.mapping.domain, r.mapping.basePath
+		rec.API, rec.Stage = r.mapping.stage.api, r.mapping.stage.name
+		stats = r.mapping.stage.stray
+	}
+	if r.route != nil {
+		rec.Route, rec.RouteKey = r.route.path, r.route.key
+		stats, logged = r.route.stats, r.route.logged
+	}
+	if g.counting {
+		stats.Observe(rec)
+	}
+	if logged && g.access != nil {
+		g.access.Write(rec)
+	}
+}
+
+// keptBuffer is the largest scratch buffer that goes back to the pool.
+const keptBuffer = 64 << 10
+
+func (g *Gateway) release(r *request) {
+	r.x, r.live, r.mapping, r.route, r.rest, r.allow = nil, nil, nil, nil, nil, nil
+	r.trusted = false
+	r.asked, r.target, r.field, r.answer, r.trace = r.asked[:0], r.target[:0], r.field[:0], r.answer[:0], r.trace[:0]
+	if cap(r.body) > keptBuffer {
+		r.body = nil
+	}
+	g.requests.Put(r)
+}

@@ -1,0 +1,16 @@
+package proxy
+
+import "weir/proxy/exchange"
+
+// Serve takes one exchange its whole way. The order of the steps is written
+// here and nowhere else. A step answers (it returns false) or passes.
+func (g *Gateway) Serve(x *exchange.Exchange) {
+	r := g.begin(x) // the document that a request begins with is the one it ends with
+	defer g.finish(r)
+
+	_ = g.route(r) && // domain → API → stage → route
+		g.screen(r) && // sizes, methods, loops
+		g.transform(r) && // what the upstream gets to see
+		g.forward(r) && // balance, send, retry
+		g.shape(r) // what the client gets to see
+}

@@ -1,0 +1,93 @@
+package proxy
+
+import (
+	_ "embed"
+	"fmt"
+	"net"
+	"strings"
+
+	"go.yaml.in/yaml/v3"
+
+	"weir/proxy/config"
+)
+
+// FileSource serves the document in a file.
+type FileSource struct {
+	Path string
+	last *config.Document
+}
+
+// Document reads the file.
+func (s *FileSource) Document() (*config.Document, error) {
+	doc, err := config.Load(s.Path)
+	if err == nil {
+		s.last = doc
+	}
+	return doc, err
+}
+
+// Files returns the file and those that the last good document names.
+func (s *FileSource) Files() []string {
+	files := []string{s.Path}
+	if s.last == nil {
+		return files
+	}
+	for _, u := range s.last.Upstreams {
+		if u.TLS == nil {
+			continue
+		}
+		for _, file := range []string{u.TLS.CA, u.TLS.Cert, u.TLS.Key} {
+			if file != "" {
+				files = append(files, file)
+			}
+		}
+	}
+	return files
+}
+
+// UpstreamSource serves a reverse proxy in front of targets, all paths alike.
+type UpstreamSource struct{ Targets []string }
+
+// Document makes the document that says so.
+func (s *UpstreamSource) Document() (*config.Document, error) {
+	text, err := yaml.Marshal(map[string]any{
+		"apis":      map[string]any{"proxy": map[string]any{"routes": []any{map[string]any{"path": config.DefaultName, "upstream": "upstream"}}}},
+		"upstreams": map[string]any{"upstream": map[string]any{"targets": s.Targets}},
+	})
+	if err != nil {
+		return nil, fmt.Errorf("cannot write a document for -upstream: %w", err)
+	}
+	return config.Parse("-upstream", text)
+}
+
+// Files returns nil: flags do not change.
+func (s *UpstreamSource) Files() []string { return nil }
+
+//go:embed demo.yaml
+var demoDocument string
+
+// DemoSource serves the built-in demo, with an upstream inside the process.
+type DemoSource struct {
+	echo    *echo
+	address string
+}
+
+// NewDemoSource starts the demo's upstream on a free port of the loopback.
+func NewDemoSource() (*DemoSource, error) {
+	ln, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		return nil, fmt.Errorf("cannot start the upstream of the demo: %w", err)
+	}
+	return &DemoSource{echo: startEcho(ln), address: ln.Addr().String()}, nil
+}
+
+// Document returns the demo's document.
+func (s *DemoSource) Document() (*config.Document, error) {
+	return config.Parse("demo.yaml", []byte(strings.ReplaceAll(demoDocument, "ECHO_ADDRESS", s.address)))
+}
+
+// Files returns nil: the demo is a part of the program.
+func (s *DemoSource) Files() []string { return nil }
+
+// Close stops the demo's upstream.
+func (s *DemoSource) Close() { s.echo.stop() }

@@ -1,0 +1,105 @@
+package proxy
+
+import (
+	"net/netip"
+)
+
+// introduce adds what the upstream is told about the client and about the way
+// that the request has come.
+func (g *Gateway) introduce(r *request) {
+	x := r.x
+	h := &x.Request
+	f := &g.forwarding
+	if f.XForwarded {
+		r.field = appendHops(r.field[:0], r, nameForwardedFor)
+		r.field = appendAddr(r.field, x.Peer.Addr())
+		h.SetCanonical(nameForwardedFor, r.field)
+		if !r.trusted || len(h.PeekCanonical(nameForwardedHost)) == 0 {
+			h.SetCanonical(nameForwardedHost, x.Authority)
+		}
+		h.SetCanonical(nameForwardedProto, schemeBytes(x.Scheme))
+	}
+	if f.Forwarded {
+		r.field = appendHops(r.field[:0], r, nameForwarded)
+		r.field = appendForwarded(r.field, x.Peer.Addr(), x.Authority, x.Secure)
+		h.SetCanonical(nameForwarded, r.field)
+	}
+	if f.RequestID {
+		h.SetCanonical(nameRequestID, x.RequestID)
+	}
+	if f.Trace {
+		r.trace = appendTraceParent(r.trace[:0], h.PeekCanonical(nameTraceParent))
+		h.SetCanonical(nameTraceParent, r.trace)
+	}
+	r.field = appendVia(r.field[:0], r, g.pseudonym)
+	h.SetCanonical(nameVia, r.field)
+}
+
+// appendHops appends what earlier hops have said in the field name, which only
+// trusted ones may have (strip removed the rest), ready for one more element.
+func appendHops(dst []byte, r *request, name []byte) []byte {
+	if !r.trusted {
+		return dst
+	}
+	return appendValues(dst, r, name)
+}
+
+func appendValues(dst []byte, r *request, name []byte) []byte {
+	for key, value := range r.x.Request.All() {
+		if string(key) == string(name) && len(value) > 0 {
+			dst = append(append(dst, value...), ", "...)
+		}
+	}
+	return dst
+}
+
+func appendVia(dst []byte, r *request, pseudonym []byte) []byte {
+	dst = appendValues(dst, r, nameVia)
+	if r.x.Old {
+		dst = append(dst, "1.0 "...)
+	} else {
+		dst = append(dst, "1.1 "...)
+	}
+	return append(dst, pseudonym...)
+}
+
+func appendAddr(dst []byte, addr netip.Addr) []byte {
+	if !addr.IsValid() {
+		return append(dst, "unknown"...)
+	}
+	return addr.AppendTo(dst)
+}
+
+// appendForwarded appends one element of Forwarded (RFC 7239 §4). IPv6
+// addresses and hosts with a port need quotes there.
+func appendForwarded(dst []byte, addr netip.Addr, host []byte, secure bool) []byte {
+	dst = append(dst, "for="...)
+	if addr.Is6() {
+		dst = append(dst, `"[`...)
+		dst = addr.AppendTo(dst)
+		dst = append(dst, `]"`...)
+	} else {
+		dst = appendAddr(dst, addr)
+	}
+	if len(host) > 0 {
+		dst = append(dst, `;host="`...)
+		dst = append(dst, host...)
+		dst = append(dst, '"')
+	}
+	if secure {
+		return append(dst, ";proto=https"...)
+	}
+	return append(dst, ";proto=http"...)
+}
+
+var (
+	schemeHTTP  = []byte("http")
+	schemeHTTPS = []byte("https")
+)
+
+func schemeBytes(scheme string) []byte {
+	if scheme == "https" {
+		return schemeHTTPS
+	}
+	return schemeHTTP
+}

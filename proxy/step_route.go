@@ -1,0 +1,56 @@
+package proxy
+
+import (
+	"bytes"
+
+	"weir/proxy/exchange"
+	"weir/proxy/route"
+)
+
+// route finds domain, API, stage and route of a request.
+func (g *Gateway) route(r *request) bool {
+	x := r.x
+	g.identify(r)
+	if x.Malformed != nil {
+		return x.Refuse(exchange.OfStatus(x.Malformed.Status))
+	}
+	if x.Request.IsConnect() {
+		return x.Refuse(exchange.NotImplemented)
+	}
+	if len(x.Target) == 1 && x.Target[0] == '*' {
+		return g.answerServerOptions(r)
+	}
+	path := x.Target
+	if i := bytes.IndexByte(path, '?'); i >= 0 {
+		x.HasQuery, x.Query, path = true, path[i+1:], path[:i]
+	}
+	var err error
+	if x.Path, err = route.AppendCanonical(x.Path[:0], path); err != nil {
+		return x.Refuse(exchange.BadPath)
+	}
+	var found route.Outcome
+	r.mapping, r.rest, found = r.live.domains.Find(x.Authority, x.Path)
+	switch found {
+	case route.NoDomain:
+		return x.Refuse(exchange.NoDomain)
+	case route.Found:
+	default:
+		r.mapping = nil
+		return x.Refuse(exchange.NoRoute)
+	}
+	r.route, found = r.mapping.stage.tree.Find(x.Request.Method(), r.rest, &r.params, r)
+	switch found {
+	case route.Found:
+		return true
+	case route.NoMethod:
+		r.allow = r.mapping.stage.tree.Allow(r.rest)
+		return x.Refuse(exchange.NoMethod)
+	}
+	return x.Refuse(exchange.NoRoute)
+}
+
+// Accept tells whether the request meets the conditions of a route beside
+// method and path.
+func (r *request) Accept(candidate *liveRoute) bool {
+	return candidate.match == nil || candidate.match.accepts(r.x)
+}
