@@ -103,12 +103,22 @@ func (l *lab) findPrograms(ctx context.Context) error {
 
 func (l *lab) build(ctx context.Context, root, binary, what string) error {
 	l.say("building %s", what)
-	command := exec.CommandContext(ctx, "go", "build", "-trimpath", "-pgo=auto", "-o", binary, what)
+	command := exec.CommandContext(ctx, "go", "build", "-trimpath", "-pgo=auto",
+		"-ldflags", "-X main.version="+commit(ctx, root), "-o", binary, what)
 	command.Dir = root
 	if said, err := command.CombinedOutput(); err != nil {
 		return fmt.Errorf("cannot build %q: %w: %s", what, err, strings.TrimSpace(string(said)))
 	}
 	return nil
+}
+
+// commit names the state of the checkout that is measured.
+func commit(ctx context.Context, root string) string {
+	said, err := exec.CommandContext(ctx, "git", "-C", root, "describe", "--always", "--dirty").Output()
+	if err != nil {
+		return "dev"
+	}
+	return strings.TrimSpace(string(said))
 }
 
 func moduleRoot(ctx context.Context) (string, error) {

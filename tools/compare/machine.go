@@ -39,10 +39,14 @@ func versionOf(program string, arguments ...string) string {
 	if version := findVersion(string(said)); version != "" {
 		return version
 	}
-	if info, err := buildinfo.ReadFile(program); err == nil {
+	if info, err := buildinfo.ReadFile(program); err == nil && info.Main.Version != "(devel)" {
 		return info.Main.Version
 	}
-	return "of unknown version"
+	words := strings.Fields(string(said))
+	if len(words) == 0 {
+		return "of unknown version"
+	}
+	return words[len(words)-1]
 }
 
 // findVersion returns the first thing that looks like a version, or nothing.

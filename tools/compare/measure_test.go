@@ -163,6 +163,25 @@ func TestStopEndsTheWholeFamily(t *testing.T) {
 	f("trap '' TERM; echo listening on x; while true; do sleep 1; done", 50*time.Millisecond)
 }
 
+func TestLastWords(t *testing.T) {
+	f := func(script, want string) {
+		t.Helper()
+		p, err := startProcess(t.TempDir(), "sh", nil, []string{"sh", "-c", script}, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer p.stop()
+		<-p.ended
+		if got := p.lastWords(); got != want {
+			t.Fatalf("%s: got %q; want %q", script, got, want)
+		}
+	}
+	f("echo no such file >&2", "no such file")
+	f("true", "")
+	f("echo first; for i in $(seq 1000); do printf xxxxxxxxxx; done; echo; echo last",
+		"first\n"+strings.Repeat("x", 294)+" … "+strings.Repeat("x", 294)+"\nlast")
+}
+
 func TestRunLeavesNothingBehindWhenItCannotStart(t *testing.T) {
 	t.Setenv("TMPDIR", t.TempDir())
 	ctx, cancel := context.WithCancel(context.Background())

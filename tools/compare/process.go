@@ -25,7 +25,7 @@ type process struct {
 
 // startProcess runs the command; what it says goes to a file in the folder, or its stdout to the writer if given.
 func startProcess(folder, name string, env, argv []string, stdout io.Writer) (*process, error) {
-	said, err := os.OpenFile(filepath.Join(folder, name+".said"), os.O_CREATE|os.O_APPEND|os.O_RDWR, 0o644)
+	said, err := os.OpenFile(filepath.Join(folder, name+".said"), os.O_CREATE|os.O_TRUNC|os.O_APPEND|os.O_RDWR, 0o644)
 	if err != nil {
 		return nil, err
 	}
@@ -76,15 +76,19 @@ func (p *process) stop() {
 	<-p.ended
 }
 
-// lastWords is the end of what the process said, for an error about it.
+// lastWords is what the process said, without the middle where it is long, for an error about it.
 func (p *process) lastWords() string {
 	info, err := p.said.Stat()
 	if err != nil {
 		return ""
 	}
-	end := make([]byte, min(info.Size(), 600))
-	n, _ := p.said.ReadAt(end, info.Size()-int64(len(end)))
-	return strings.TrimSpace(string(end[:n]))
+	const side = 300 // a panic begins with its reason, a log ends with it
+	said := make([]byte, min(info.Size(), 2*side))
+	if n, _ := p.said.ReadAt(said, 0); info.Size() > 2*side && n > side {
+		_, _ = p.said.ReadAt(said[side:], info.Size()-side)
+		return strings.TrimSpace(string(said[:side])) + " … " + strings.TrimSpace(string(said[side:]))
+	}
+	return strings.TrimSpace(string(said))
 }
 
 // awaitListening returns once the address accepts, or says why the process does not get there.
