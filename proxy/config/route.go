@@ -6,7 +6,7 @@ type Route struct {
 	_ struct{} `doc:"A path and methods of an API, and what happens there: exactly one of upstream, redirect, answer and stream."`
 
 	Path     string    `yaml:"path" required:"true" pattern:"^(/.*|\\$default)$" example:"/pets/{id}" doc:"Which paths: fixed segments, {name} for one segment, {name+} for all that remain, or $default for what no other route takes."`
-	Methods  []string  `yaml:"methods" pattern:"^[A-Za-z0-9!#$%&'*+.^_|~-]+$" example:"GET" doc:"Which methods. None, or ANY, is every method."`
+	Methods  []string  `yaml:"methods" pattern:"^[A-Za-z0-9!#$%&'*+.^_\x60|~-]+$" example:"GET" doc:"Which methods. None, or ANY, is every method."`
 	Match    *Match    `yaml:"match" doc:"What else a request must have."`
 	Upstream string    `yaml:"upstream" oneOf:"action" pattern:"^.+$" doc:"The upstream that requests are sent to. May hold ${stageVariables.name}."`
 	Redirect *Redirect `yaml:"redirect" oneOf:"action" doc:"Where clients are sent instead."`
@@ -20,7 +20,7 @@ type Route struct {
 	Timeouts        Timeouts `yaml:"timeouts" needs:"upstream" doc:"How long to wait, for this route. What is not set comes from the upstream, then from the flags."`
 	MaxBody         ByteSize `yaml:"maxBody" doc:"The largest request body. 0 is what the flag says, none (or -1) is no limit."`
 	Retry           *bool    `yaml:"retry" needs:"upstream" default:"true" doc:"Whether a request that surely had no effect may be sent again."`
-	Upgrade         []string `yaml:"upgrade" needs:"upstream" default:"websocket" pattern:"^[a-z0-9!#$%&'*+.^_|~/-]+$" doc:"The protocols that a connection may be upgraded to. An empty list allows none."`
+	Upgrade         []string `yaml:"upgrade" needs:"upstream" default:"websocket" pattern:"^[a-z0-9!#$%&'*+.^_\x60|~/-]+$" doc:"The protocols that a connection may be upgraded to. An empty list allows none."`
 	AccessLog       *bool    `yaml:"accessLog" doc:"Whether requests are written to the access log. Without it, the flag decides."`
 }
 
@@ -30,7 +30,7 @@ type Route struct {
 type Match struct {
 	_ struct{} `doc:"What a request must have beside method and path. All of it must hold. A value is exact text, * for any value, or /expression/, which must match the whole value."`
 
-	Headers map[string]string `yaml:"headers" secrets:"true" key:"header" keys:"^[A-Za-z0-9!#$%&'*+.^_|~-]+$" doc:"Headers and the values they must have."`
+	Headers map[string]string `yaml:"headers" secrets:"true" key:"header" keys:"^[A-Za-z0-9!#$%&'*+.^_\x60|~-]+$" doc:"Headers and the values they must have."`
 	Query   map[string]string `yaml:"query" secrets:"true" key:"parameter" keys:"^.+$" doc:"Query parameters and the values they must have."`
 	Hosts   []string          `yaml:"hosts" pattern:"^[^A-Z/]+$" example:"*.example.org" doc:"Host names, one of which must fit: exact, or *.example.org."`
 }
@@ -48,7 +48,7 @@ type Answer struct {
 	_ struct{} `doc:"An answer that weir writes itself."`
 
 	Status  int               `yaml:"status" min:"200" max:"599" default:"200" doc:"The status."`
-	Headers map[string]string `yaml:"headers" secrets:"true" key:"header" keys:"^[A-Za-z0-9!#$%&'*+.^_|~-]+$" doc:"The headers. Values may hold ${stageVariables.name}."`
+	Headers map[string]string `yaml:"headers" secrets:"true" key:"header" keys:"^[A-Za-z0-9!#$%&'*+.^_\x60|~-]+$" doc:"The headers. Values may hold ${stageVariables.name}."`
 	Body    string            `yaml:"body" doc:"The body, as it is."`
 }
 
@@ -74,9 +74,9 @@ type Rewrite struct {
 type Headers struct {
 	_ struct{} `doc:"Changes headers: those to remove go first, then those to set, then those to append. Values may hold ${stageVariables.name}."`
 
-	Set    map[string]string `yaml:"set" secrets:"true" key:"header" keys:"^[A-Za-z0-9!#$%&'*+.^_|~-]+$" doc:"Headers that get this value in place of any they had."`
-	Append map[string]string `yaml:"append" secrets:"true" key:"header" keys:"^[A-Za-z0-9!#$%&'*+.^_|~-]+$" doc:"Headers that get one more line with this value."`
-	Remove []string          `yaml:"remove" pattern:"^[A-Za-z0-9!#$%&'*+.^_|~-]+$" doc:"Headers that are taken away."`
+	Set    map[string]string `yaml:"set" secrets:"true" key:"header" keys:"^[A-Za-z0-9!#$%&'*+.^_\x60|~-]+$" doc:"Headers that get this value in place of any they had."`
+	Append map[string]string `yaml:"append" secrets:"true" key:"header" keys:"^[A-Za-z0-9!#$%&'*+.^_\x60|~-]+$" doc:"Headers that get one more line with this value."`
+	Remove []string          `yaml:"remove" pattern:"^[A-Za-z0-9!#$%&'*+.^_\x60|~-]+$" doc:"Headers that are taken away."`
 }
 
 // Timeouts says how long to wait. A zero is decided elsewhere: by the upstream,
