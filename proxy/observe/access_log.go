@@ -39,7 +39,7 @@ const (
 func (c *LogConfig) RegisterFlags(fs *flag.FlagSet) {
 	fs.StringVar(&c.Format, "log.format", "json", "Format of the access log: json, clf, combined, or a format string such as '$context.requestId $context.status'.")
 	fs.StringVar(&c.Output, "log.output", "stdout", "Where the access log goes: stdout, stderr, off, or the path of a file, which SIGHUP reopens.")
-	fs.IntVar(&c.KeepOneIn, "log.keep-one-in", 1, "Logs one in so many of the requests that went well; failed ones are always logged. 0 and 1 log all.")
+	fs.IntVar(&c.KeepOneIn, "log.keepOneIn", 1, "Logs one in so many of the requests that went well; failed ones are always logged. 0 and 1 log all.")
 	fs.IntVar(&c.BufferBytes, "log.buffer", defaultBufferBytes, "Memory in bytes for lines that wait to be written, twice for each shard. Lines that find it full are dropped and counted. 0 means the default; less than 131072 is raised to that.")
 }
 

@@ -276,7 +276,7 @@ func TestFlags(t *testing.T) {
 	var cfg LogConfig
 	fs := flag.NewFlagSet("weir", flag.ContinueOnError)
 	cfg.RegisterFlags(fs)
-	if err := fs.Parse([]string{"-log.output", "off", "-log.format", "clf", "-log.keep-one-in", "100", "-log.buffer", "1048576"}); err != nil {
+	if err := fs.Parse([]string{"-log.output", "off", "-log.format", "clf", "-log.keepOneIn", "100", "-log.buffer", "1048576"}); err != nil {
 		t.Fatal(err)
 	}
 	if cfg.Output != "off" || cfg.Format != "clf" || cfg.KeepOneIn != 100 || cfg.BufferBytes != 1<<20 {
