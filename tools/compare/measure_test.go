@@ -117,7 +117,7 @@ func TestDocumentIsReplacedInOneStep(t *testing.T) {
 			t.Fatalf("got %q, %v; want %q in it", text, err, want)
 		}
 	}
-	left, err := filepath.Glob(filepath.Join(l.folder, "*"))
+	left, err := filepath.Glob(filepath.Join(l.folder, "*", "*"))
 	if err != nil || len(left) != 1 {
 		t.Fatalf("got %q, %v; want the document alone", left, err)
 	}

@@ -20,7 +20,11 @@ func (l *lab) writeDocument(generation int) (string, error) {
 upstreams:
   origin: { targets: [ "http://%s" ] }
 `, generation, l.origin)
-	path := filepath.Join(l.folder, "weir.yaml")
+	// A folder of its own, as /etc is: what programs write beside the document would be seen as changes.
+	path := filepath.Join(l.folder, "document", "weir.yaml")
+	if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
+		return "", fmt.Errorf("cannot make a folder for the document: %w", err)
+	}
 	if err := os.WriteFile(path+".new", []byte(document), 0o644); err != nil {
 		return "", fmt.Errorf("cannot write the document: %w", err)
 	}
