@@ -32,6 +32,7 @@ type order struct {
 	rounds     int
 	seconds    int
 	weir       string
+	weirFlags  []string
 	outFile    string
 	jsonFile   string
 	picture    string
@@ -50,6 +51,7 @@ func parseOrder(args []string, stderr io.Writer) (order, error) {
 	flags.IntVar(&o.rounds, "rounds", 5, "Rounds of each scenario; the programs take turns in each.")
 	flags.IntVar(&o.seconds, "seconds", 4, "Seconds of load per program and round.")
 	flags.StringVar(&o.weir, "weir", "", "Binary of weir. Empty builds the one of this checkout.")
+	weirFlags := flags.String("weir.flags", "", "More flags for weir, between spaces, e.g. -forward.trace=false.")
 	flags.StringVar(&o.outFile, "out", "", "File for the tables, beside stdout.")
 	flags.StringVar(&o.jsonFile, "json", "", "File for every single measurement, as JSON.")
 	flags.StringVar(&o.picture, "picture", "", "File for a bar chart, as SVG.")
@@ -66,6 +68,7 @@ func parseOrder(args []string, stderr io.Writer) (order, error) {
 	if o.rounds < 1 || o.seconds < 1 {
 		return o, fmt.Errorf("cannot measure %d rounds of %d seconds", o.rounds, o.seconds)
 	}
+	o.weirFlags = strings.Fields(*weirFlags)
 	var err error
 	if o.scenarios, err = chooseScenarios(*names); err != nil {
 		return o, err

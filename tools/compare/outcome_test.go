@@ -92,13 +92,13 @@ func TestGoals(t *testing.T) {
 		}
 	}
 	f(measured("16kb", map[string][]float64{"weir": {8}, "nginx": {10}, "haproxy": {8}}),
-		"| 16kb | CPU µs/request ÷ nginx | ≤ 0.8 | 0.80 | pass |", false)
-	f(measured("16kb", map[string][]float64{"weir": {9}, "nginx": {10}, "haproxy": {9}}),
-		"| 16kb | CPU µs/request ÷ nginx | ≤ 0.8 | 0.90 | FAIL |", true)
-	f(measured("16kb", map[string][]float64{"weir": {8}, "nginx": {10}}), "÷ haproxy | ≤ 1 | - | not measured |", true)
-	f(measured("idle", map[string][]float64{"weir": {10}}), "| idle | KiB/connection | ≤ 10 | 10.00 | pass |", false)
-	f(measured("reload", map[string][]float64{"weir": {0}}), "| reload | failed requests | ≤ 0 | 0.00 | pass |", false)
-	f(measured("reload", map[string][]float64{"weir": {1}}), "| reload | failed requests | ≤ 0 | 1.00 | FAIL |", true)
+		"| 16kb | CPU µs/request ÷ nginx | ≤ 0.8 | 0.80 | 0.80 | pass |", false)
+	f(measured("16kb", map[string][]float64{"weir": {7, 9, 9}, "nginx": {10}, "haproxy": {9}}),
+		"| 16kb | CPU µs/request ÷ nginx | ≤ 0.8 | 0.90 | 0.70 | FAIL |", true)
+	f(measured("16kb", map[string][]float64{"weir": {8}, "nginx": {10}}), "÷ haproxy | ≤ 1 | - | - | not measured |", true)
+	f(measured("idle", map[string][]float64{"weir": {10}}), "| idle | KiB/connection | ≤ 10 | 10.00 | 10.00 | pass |", false)
+	f(measured("reload", map[string][]float64{"weir": {0}}), "| reload | failed requests | ≤ 0 | 0.00 | 0.00 | pass |", false)
+	f(measured("reload", map[string][]float64{"weir": {1}}), "| reload | failed requests | ≤ 0 | 1.00 | 1.00 | FAIL |", true)
 }
 
 // Each goal names a scenario that exists and a rival that takes part in it.

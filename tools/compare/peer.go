@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"text/template"
 )
@@ -73,7 +74,7 @@ func (l *lab) startTarget(p peer, extra ...string) (*target, error) {
 	for _, e := range p.environment {
 		env = append(env, l.fill(e, ""))
 	}
-	if t.process, err = startProcess(l.folder, p.name, env, append(l.pinProxy[:len(l.pinProxy):len(l.pinProxy)], argv...), nil); err != nil {
+	if t.process, err = startProcess(l.folder, p.name, env, slices.Concat(l.pinProxy, argv), nil); err != nil {
 		return nil, err
 	}
 	if err := t.process.awaitListening(address); err != nil {
@@ -98,7 +99,7 @@ func (l *lab) commandLine(t *target, extra []string) ([]string, error) {
 			extra = []string{"-upstream", "http://" + l.origin}
 		}
 		argv = append(argv, "-log.output", filepath.Join(l.folder, t.peer.name+".log"))
-		return append(append(argv, extra...), t.peer.arguments...), nil
+		return slices.Concat(argv, extra, l.order.weirFlags, t.peer.arguments), nil
 	}
 	configuration, err := l.render(t)
 	if err != nil {
