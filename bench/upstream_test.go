@@ -1,0 +1,118 @@
+package bench
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"strconv"
+	"sync"
+	"testing"
+)
+
+// upstreams are the addresses of servers, each of which has one answer.
+type upstreams struct{ k1, k16, m1 string }
+
+func startUpstreams(tb testing.TB) upstreams {
+	tb.Helper()
+	return upstreams{
+		k1:  startUpstream(tb, 1<<10),
+		k16: startUpstream(tb, 16<<10),
+		m1:  startUpstream(tb, 1<<20),
+	}
+}
+
+// startUpstream answers every request with so many bytes. Once a connection is
+// open, serving it allocates nothing.
+func startUpstream(tb testing.TB, bodyBytes int) string {
+	tb.Helper()
+	ln, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		tb.Fatal(err)
+	}
+	answer := fmt.Appendf(nil, "HTTP/1.1 200 OK\r\nDate: Mon, 23 Nov 2026 12:00:00 GMT\r\nServer: upstream\r\nContent-Type: application/octet-stream\r\n"+
+		"Cache-Control: no-cache\r\nContent-Length: %d\r\n\r\n", bodyBytes)
+	answer = append(answer, bytes.Repeat([]byte{'x'}, bodyBytes)...)
+	var serving sync.WaitGroup
+	serving.Go(func() {
+		for {
+			nc, err := ln.Accept()
+			if err != nil {
+				return
+			}
+			serving.Go(func() {
+				defer nc.Close()
+				if err := serveUpstream(nc, answer); err != nil {
+					tb.Errorf("upstream: %s", err)
+				}
+			})
+		}
+	})
+	tb.Cleanup(func() {
+		_ = ln.Close()
+		serving.Wait() // the gateway, stopped by now, has closed its connections
+	})
+	return ln.Addr().String()
+}
+
+var errRequest = errors.New("got a request that does not fit the buffer, or none of HTTP/1.1")
+
+func serveUpstream(nc net.Conn, answer []byte) error {
+	buf := make([]byte, 64<<10)
+	have := 0
+	for {
+		length, err := requestLength(buf[:have])
+		if err != nil {
+			return err
+		}
+		if length > 0 && length <= have {
+			have = copy(buf, buf[length:have])
+			if _, err := nc.Write(answer); err != nil {
+				return nil // the gateway left, as it may
+			}
+			continue
+		}
+		if have == len(buf) {
+			return errRequest
+		}
+		n, err := nc.Read(buf[have:])
+		have += n
+		if err == io.EOF && have > 0 {
+			return io.ErrUnexpectedEOF
+		}
+		if err != nil {
+			return nil
+		}
+	}
+}
+
+// requestLength returns the length of the request that b begins with, its body
+// included, or 0 as long as its head is not whole.
+func requestLength(b []byte) (int, error) {
+	end := bytes.Index(b, crlfcrlf)
+	if end < 0 {
+		return 0, nil
+	}
+	head := b[:end+2]
+	if !bytes.Contains(head, []byte(" HTTP/1.1\r\n")) {
+		return 0, errRequest
+	}
+	length, err := contentLength(head)
+	return end + 4 + length, err
+}
+
+var (
+	crlfcrlf    = []byte("\r\n\r\n")
+	lengthField = []byte("\r\nContent-Length: ")
+)
+
+// contentLength reads the field of that name, 0 without one.
+func contentLength(head []byte) (int, error) {
+	at := bytes.Index(head, lengthField)
+	if at < 0 {
+		return 0, nil
+	}
+	digits, _, _ := bytes.Cut(head[at+len(lengthField):], []byte{'\r'})
+	return strconv.Atoi(string(digits))
+}
