@@ -52,14 +52,11 @@ func refusalOfHandshake(err error) *exchange.Refusal {
 // refusalOfRead maps why no final answer could be read; begun tells whether
 // bytes of one had arrived.
 func refusalOfRead(err error, begun bool) *exchange.Refusal {
-	var (
-		alert  stdtls.AlertError
-		record stdtls.RecordHeaderError
-	)
+	var record stdtls.RecordHeaderError
 	switch {
 	case errors.Is(err, wire.ErrAbandoned):
 		return exchange.ClientGone
-	case errors.As(err, &alert), errors.As(err, &record):
+	case errors.As(err, &record), isAlert(err):
 		return exchange.TLSFailed
 	case errors.Is(err, io.EOF), errors.Is(err, io.ErrUnexpectedEOF), errors.Is(err, net.ErrClosed):
 		if begun {
@@ -82,6 +79,14 @@ func refusalOfBody(err error) *exchange.Refusal {
 		return exchange.RequestTimeout
 	}
 	return exchange.ClientGone
+}
+
+// isAlert tells whether an error is an alert of TLS, whose type crypto/tls
+// keeps to itself. Under TLS 1.3 a server judges the client's certificate only
+// after the handshake, so its alert comes in the answer's place.
+func isAlert(err error) bool {
+	var op *net.OpError
+	return errors.As(err, &op) && (op.Op == "remote error" || op.Op == "local error")
 }
 
 func isTimeout(err error) bool {
