@@ -85,6 +85,7 @@ func (c *conn) await() bool {
 func (c *conn) firstByte(now, by int64) bool {
 	if c.work != nil {
 		c.sock.ReadLimits(sooner(by, now+int64(patience)), 0)
+		wire.Yield()
 		_, err := c.work.br.Peek(1)
 		if err == nil {
 			return true
@@ -234,7 +235,7 @@ func (c *conn) accept() *exchange.Exchange {
 	if head.Minor == 0 {
 		x.Old, x.Protocol = true, "HTTP/1.0"
 	}
-	c.keep = !x.Request.ConnectionClose()
+	c.keep = !head.Close && (head.Minor > 0 || head.KeepAlive) // RFC 9112 §9.3
 	x.Request.ResetConnectionClose()
 	x.Authority = append(x.Authority[:0], x.Request.Host()...)
 	if head.Absolute {
@@ -260,6 +261,10 @@ func (c *conn) absolute(x *exchange.Exchange) {
 		authority, rest = authority[:i], authority[i:]
 	}
 	x.Authority = append(x.Authority[:0], authority...)
+	if len(rest) == 0 && x.Request.IsOptions() {
+		x.Target = append(x.Target[:0], '*') // RFC 9112 §3.2.4
+		return
+	}
 	if len(rest) == 0 || rest[0] == '?' {
 		// Grown in two steps: rest is a part of Target.
 		x.Target = append(append(make([]byte, 0, len(rest)+1), '/'), rest...)
@@ -273,20 +278,21 @@ func (c *conn) absolute(x *exchange.Exchange) {
 func (c *conn) settle() bool {
 	w := c.work
 	defer w.x.Reset()
-	if w.x.RequestBody == nil || w.body.Done() {
+	if w.x.Malformed == nil && w.body.Done() && (c.keep || (w.br.Buffered() == 0 && c.sock.Pristine())) {
 		return true
 	}
 	c.linger()
 	return false
 }
 
-// linger reads on for a while after the answer to a request whose body was not
-// read: closing at once would reset the connection, and the answer with it
-// (RFC 9112 §9.6).
+// linger reads on for a while after the last answer of a connection on which
+// more has arrived, or may: closing at once would reset the connection, and
+// take the answer from the client (RFC 9112 §9.6).
 func (c *conn) linger() {
 	if c.sock.CloseWrite() != nil {
 		return
 	}
+	c.sock.Resume()
 	c.sock.ReadLimits(limit(wire.Now(), 2*time.Second), 0)
 	_, _ = io.CopyN(io.Discard, struct{ io.Reader }{c.work.br}, 8<<20)
 	_, _ = c.work.br.Discard(c.work.br.Buffered())

@@ -47,8 +47,8 @@ type Sock struct {
 	interrupted atomic.Bool
 
 	readFn, writeFn, waitFn func(fd uintptr) bool
-	controlFn               func(fd uintptr)
-	peeked                  atomic.Int32
+	pollFn, peekFn          func(fd uintptr)
+	polled, peeked          atomic.Int32
 }
 
 // wait is one direction of a Sock.

@@ -20,7 +20,8 @@ func (s *Sock) openRaw() {
 	}
 	s.raw = raw
 	// Method values allocate: made once here, not once a call.
-	s.readFn, s.writeFn, s.waitFn, s.controlFn = s.tryRead, s.tryWrite, s.readable, s.poll
+	s.readFn, s.writeFn, s.waitFn = s.tryRead, s.tryWrite, s.readable
+	s.pollFn, s.peekFn = s.poll, s.peek
 }
 
 func (s *Sock) readOnce(p []byte) (int, error) {
@@ -105,20 +106,34 @@ func (s *Sock) Gone() bool { return s.state()&(unix.POLLRDHUP|unix.POLLHUP|unix.
 
 // Pristine tells whether nothing has arrived and nobody has closed: the state
 // in which an idle connection may carry a new request (RFC 9112 §9.2).
-func (s *Sock) Pristine() bool { return s.state() == 0 }
+func (s *Sock) Pristine() bool {
+	return s.raw == nil || (s.raw.Control(s.peekFn) == nil && s.peeked.Load() == 1)
+}
+
+// peek sets peeked to 1 if a read would have to wait. It asks by a look at the
+// first byte: cheaper than poll, and done before every reuse of a connection.
+func (s *Sock) peek(fd uintptr) {
+	var b byte
+	_, _, errno := syscall.RawSyscall6(syscall.SYS_RECVFROM, fd, uintptr(unsafe.Pointer(&b)), 1, syscall.MSG_PEEK|syscall.MSG_DONTWAIT, 0, 0)
+	if errno == syscall.EAGAIN {
+		s.peeked.Store(1)
+		return
+	}
+	s.peeked.Store(0)
+}
 
 func (s *Sock) state() int16 {
 	if s.raw == nil {
 		return 0
 	}
-	s.peeked.Store(unix.POLLERR)
-	if err := s.raw.Control(s.controlFn); err != nil {
+	s.polled.Store(unix.POLLERR)
+	if err := s.raw.Control(s.pollFn); err != nil {
 		return unix.POLLERR
 	}
-	return int16(s.peeked.Load())
+	return int16(s.polled.Load())
 }
 
-func (s *Sock) poll(fd uintptr) { s.peeked.Store(int32(events(fd))) }
+func (s *Sock) poll(fd uintptr) { s.polled.Store(int32(events(fd))) }
 
 // events asks the kernel for the state of fd without waiting.
 func events(fd uintptr) int16 {
