@@ -181,6 +181,7 @@ type rawAnswer struct {
 	Header  http.Header
 	Body    string
 	Trailer http.Header
+	Close   bool  // the gateway has said that the connection ends
 	Err     error // of the content
 }
 
@@ -199,7 +200,7 @@ func (c *rawClient) tryAnswer(method string) (*rawAnswer, error) {
 	if err != nil {
 		return nil, err
 	}
-	a := &rawAnswer{Status: r.StatusCode, Line: r.Proto + " " + r.Status, Header: r.Header}
+	a := &rawAnswer{Status: r.StatusCode, Line: r.Proto + " " + r.Status, Header: r.Header, Close: r.Close}
 	if r.StatusCode == http.StatusSwitchingProtocols || r.StatusCode < 200 {
 		return a, nil
 	}
@@ -211,12 +212,12 @@ func (c *rawClient) tryAnswer(method string) (*rawAnswer, error) {
 	return a, nil
 }
 
-// closed reads to the end of the connection and fails the test if anything
-// but the end comes.
+// closed fails the test unless the connection ends now, and in order: a reset
+// could take from the client the answer that came before.
 func (c *rawClient) closed() {
 	c.t.Helper()
 	rest, err := io.ReadAll(c.br)
-	if len(rest) > 0 || isTimeoutError(err) {
+	if len(rest) > 0 || err != nil {
 		c.t.Fatalf("after the last answer: got %q, %v; want the end of the connection", rest, err)
 	}
 }
@@ -245,6 +246,7 @@ type rawUpstream struct {
 
 	mu       sync.Mutex
 	seen     bytes.Buffer
+	more     chan struct{} // closed and replaced when bytes arrive
 	conns    map[net.Conn]struct{}
 	accepted int
 	requests int
@@ -266,7 +268,7 @@ func startUpstream(t testing.TB, script func(*upstreamConn)) *rawUpstream {
 	if err != nil {
 		t.Fatal(err)
 	}
-	u := &rawUpstream{t: t, ln: ln, script: script, conns: make(map[net.Conn]struct{})}
+	u := &rawUpstream{t: t, ln: ln, script: script, more: make(chan struct{}), conns: make(map[net.Conn]struct{})}
 	u.running.Add(1)
 	go u.accept()
 	t.Cleanup(u.stop)
@@ -318,7 +320,28 @@ func (u *rawUpstream) stop() {
 func (u *rawUpstream) Write(p []byte) (int, error) {
 	u.mu.Lock()
 	defer u.mu.Unlock()
+	close(u.more)
+	u.more = make(chan struct{})
 	return u.seen.Write(p)
+}
+
+// await waits until f is true of everything that has arrived.
+func (u *rawUpstream) await(what string, f func(seen string) bool) {
+	u.t.Helper()
+	timeout := time.After(patient)
+	for {
+		u.mu.Lock()
+		seen, more := u.seen.String(), u.more
+		u.mu.Unlock()
+		if f(seen) {
+			return
+		}
+		select {
+		case <-more:
+		case <-timeout:
+			u.t.Fatalf("the upstream has seen %.200q; want %s", seen, what)
+		}
+	}
 }
 
 // bytesSeen returns everything that has arrived on all connections.

@@ -278,7 +278,10 @@ func (c *conn) absolute(x *exchange.Exchange) {
 func (c *conn) settle() bool {
 	w := c.work
 	defer w.x.Reset()
-	if w.x.Malformed == nil && w.body.Done() && (c.keep || (w.br.Buffered() == 0 && c.sock.Pristine())) {
+	switch {
+	case w.x.Aborted || c.tunnel.Load():
+		return false
+	case w.x.Malformed == nil && w.body.Done() && (c.keep || (w.br.Buffered() == 0 && c.sock.Pristine())):
 		return true
 	}
 	c.linger()

@@ -1,5 +1,7 @@
 package wire
 
+import "net/netip"
+
 // isToken marks the characters of a token (RFC 9110 §5.6.2).
 var isToken = table("!#$%&'*+-.^_`|~0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ")
 
@@ -45,6 +47,16 @@ func isDigit(c byte) bool { return c >= '0' && c <= '9' }
 
 func isHex(c byte) bool {
 	return isDigit(c) || (c|0x20 >= 'a' && c|0x20 <= 'f')
+}
+
+// isIPv6 accepts IPv6address (RFC 3986 §3.2.2) and so no zone, which means
+// nothing outside the machine that it is of (RFC 6874).
+func isIPv6(b []byte) bool {
+	if len(b) > len("0000:0000:0000:0000:0000:0000:255.255.255.255") {
+		return false
+	}
+	addr, err := netip.ParseAddr(string(b))
+	return err == nil && addr.Is6() && addr.Zone() == ""
 }
 
 // trim removes OWS on both sides (RFC 9110 §5.6.3).

@@ -423,13 +423,8 @@ func checkAuthority(a []byte) *Fault {
 	rest := a
 	if a[0] == '[' {
 		end := bytes.IndexByte(a, ']')
-		if end < 3 {
+		if end < 0 || !isIPv6(a[1:end]) {
 			return faultHost
-		}
-		for _, c := range a[1:end] {
-			if !isHex(c) && c != ':' && c != '.' {
-				return faultHost
-			}
 		}
 		rest = a[end+1:]
 	} else {
