@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Installs the programs that the measurements and load tests need, and skips what is present.
 #
-#   tools/setup.sh NAME…    nginx haproxy caddy wrk h2load k6 taskset rsvg-convert
+#   tools/setup.sh NAME…    nginx haproxy caddy wrk h2load k6 taskset rsvg-convert strace git curl gcc go
 #   tools/setup.sh          lists them
 #
 # Go programs are built once into .cache/bin at a pinned version; the others come from the system's packages.
@@ -17,7 +17,6 @@ say() { printf 'setup: %s\n' "$*" >&2; }
 
 from_packages() { # program, package, why
 	if command -v "$1" >/dev/null; then
-		say "$1 is present: $(command -v "$1")"
 		return
 	fi
 	command -v apt-get >/dev/null || {
@@ -26,6 +25,10 @@ from_packages() { # program, package, why
 	}
 	local as_root=()
 	[ "$(id -u)" = 0 ] || as_root=(sudo)
+	[ "$(id -u)" = 0 ] || command -v sudo >/dev/null || {
+		say "cannot install $1: neither root nor sudo; install the package \"$2\" by hand ($3)"
+		return 1
+	}
 	say "installing package $2: $3"
 	"${as_root[@]}" env DEBIAN_FRONTEND=noninteractive apt-get install -y -q --no-install-recommends "$2" >&2 || {
 		"${as_root[@]}" apt-get update -q >&2
@@ -46,6 +49,10 @@ from_source() { # program, module path, version, why
 	touch "$mark"
 }
 
+c_library() { # comes with no program that could be looked for
+	[ -e /usr/include/stdlib.h ] || from_packages "C headers" libc6-dev "the race detector links with the C library"
+}
+
 install_one() {
 	case $1 in
 	nginx) from_packages nginx nginx-light "a peer of the comparison" ;;
@@ -53,6 +60,14 @@ install_one() {
 	wrk) from_packages wrk wrk "closed-loop load at saturation" ;;
 	h2load) from_packages h2load nghttp2-client "HTTP/2 load" ;;
 	taskset) from_packages taskset util-linux "pins each program to its processor" ;;
+	strace) from_packages strace strace "counts system calls" ;;
+	git) from_packages git git "the tests ask it for the files of the checkout" ;;
+	curl) from_packages curl curl "the tests run the commands of README.md" ;;
+	gcc) from_packages gcc gcc "the race detector needs a C compiler" && c_library ;;
+	go) command -v go >/dev/null || {
+		say "cannot install go: take Go 1.26 or newer from https://go.dev/dl/ and put it on PATH"
+		return 1
+	} ;;
 	rsvg-convert) from_packages rsvg-convert librsvg2-bin "turns the pictures into PNG, to look at them" ;;
 	caddy) from_source caddy github.com/caddyserver/caddy/v2/cmd/caddy "$caddy_version" "a peer of the comparison" ;;
 	k6) from_source k6 go.k6.io/k6 "$k6_version" "runs the scripts in loadtest/" ;;

@@ -1,0 +1,139 @@
+package house
+
+import (
+	"encoding/json"
+	"fmt"
+	"io"
+	"slices"
+	"strings"
+)
+
+// module is the path of the main module.
+const module = "weir"
+
+// Package is what the rules need of what `go list -json` tells.
+type Package struct {
+	ImportPath   string
+	Imports      []string
+	TestImports  []string
+	XTestImports []string
+}
+
+// Allowed says what the packages of weir may import beside Go's own library:
+// module paths, and packages of weir by their full path. Tests may import
+// what TestsMayImport lists beside. A package that is not here may not exist.
+func Allowed() map[string][]string {
+	const (
+		fasthttp = "github.com/valyala/fasthttp"
+		zerolog  = "github.com/rs/zerolog"
+		sys      = "golang.org/x/sys"
+	)
+	return map[string][]string{
+		// main → proxy → everything.
+		"weir": {"weir/proxy", "weir/proxy/config", zerolog},
+		"weir/proxy": {
+			"weir/proxy/admin", "weir/proxy/balance", "weir/proxy/config", "weir/proxy/exchange", "weir/proxy/h1",
+			"weir/proxy/observe", "weir/proxy/route", "weir/proxy/upstream", "weir/proxy/wire", "weir/tls",
+			fasthttp, zerolog, sys, "github.com/fsnotify/fsnotify", "go.yaml.in/yaml/v3",
+		},
+
+		// What stands on others.
+		"weir/proxy/admin":    {fasthttp, "github.com/fasthttp/router"},
+		"weir/proxy/balance":  {"weir/proxy/upstream"},
+		"weir/proxy/h1":       {"weir/proxy/exchange", "weir/proxy/wire", fasthttp},
+		"weir/proxy/upstream": {"weir/proxy/exchange", "weir/proxy/wire", "weir/tls", fasthttp},
+
+		// What knows nothing of weir.
+		"weir/proxy/config":   {"go.yaml.in/yaml/v3"},
+		"weir/proxy/exchange": {fasthttp},
+		"weir/proxy/observe":  {zerolog, sys, "github.com/prometheus/client_golang", "github.com/prometheus/common"},
+		"weir/proxy/route":    {},
+		"weir/proxy/wire":     {fasthttp, sys},
+		"weir/tls":            {},
+
+		// For the people who work on weir.
+		"weir/bench":          {"weir/proxy", "weir/proxy/config", "weir/proxy/exchange", fasthttp, zerolog, sys},
+		"weir/loadtest":       {},
+		"weir/tools/compare":  {sys},
+		"weir/tools/docs":     {"weir/proxy", "weir/proxy/config", "weir/proxy/exchange", "weir/proxy/observe", zerolog},
+		"weir/tools/house":    {},
+		"weir/tools/load":     {sys},
+		"weir/tools/upstream": {fasthttp, "github.com/fasthttp/websocket"},
+	}
+}
+
+// TestsMayImport lists what the tests of every package may import: tools for
+// tests, and all of weir but main, for a test may drive what its package serves.
+func TestsMayImport() []string {
+	return []string{
+		"github.com/fasthttp/websocket", "github.com/prometheus/client_golang", "github.com/rogpeppe/go-internal",
+		"github.com/rs/zerolog", "github.com/santhosh-tekuri/jsonschema/v6", "github.com/valyala/fasthttp",
+		"go.uber.org/goleak", "go.yaml.in/yaml/v3", "golang.org/x/net", "golang.org/x/sys", "pgregory.net/rapid",
+	}
+}
+
+// ReadPackages reads the output of `go list -json`.
+func ReadPackages(r io.Reader) ([]Package, error) {
+	var out []Package
+	for in := json.NewDecoder(r); ; {
+		var p Package
+		switch err := in.Decode(&p); err {
+		case nil:
+			out = append(out, p)
+		case io.EOF:
+			return out, nil
+		default:
+			return nil, fmt.Errorf("cannot read the list of packages: %w", err)
+		}
+	}
+}
+
+// CheckImports returns each breach of allowed, as a sentence.
+func CheckImports(packages []Package, allowed map[string][]string, testsToo []string) []string {
+	var breaches []string
+	seen := make(map[string]bool)
+	for _, p := range packages {
+		seen[p.ImportPath] = true
+		may, listed := allowed[p.ImportPath]
+		if !listed {
+			breaches = append(breaches, fmt.Sprintf("%s is in no row of the table", p.ImportPath))
+			continue
+		}
+		for _, path := range p.Imports {
+			if !isStandard(path) && !covers(may, path) {
+				breaches = append(breaches, fmt.Sprintf("%s imports %s", p.ImportPath, path))
+			}
+		}
+		for _, path := range append(slices.Clone(p.TestImports), p.XTestImports...) {
+			if isStandard(path) || covers(may, path) || covers(testsToo, path) || strings.HasPrefix(path, module+"/") {
+				continue
+			}
+			breaches = append(breaches, fmt.Sprintf("the tests of %s import %s", p.ImportPath, path))
+		}
+	}
+	for path := range allowed {
+		if !seen[path] {
+			breaches = append(breaches, fmt.Sprintf("%s is in the table and not in the tree", path))
+		}
+	}
+	slices.Sort(breaches)
+	return breaches
+}
+
+// isStandard tells whether path is of Go's own library: its first element has
+// no dot, and it is not of weir.
+func isStandard(path string) bool {
+	first, _, _ := strings.Cut(path, "/")
+	return first != module && !strings.Contains(first, ".")
+}
+
+// covers tells whether may has path, or the module that path is a package of.
+// Packages of weir are listed one by one.
+func covers(may []string, path string) bool {
+	for _, m := range may {
+		if path == m || strings.HasPrefix(path, m+"/") && !strings.HasPrefix(m, module) {
+			return true
+		}
+	}
+	return false
+}
