@@ -171,11 +171,11 @@ func TestHopByHopFieldsStayBehind(t *testing.T) {
 		}
 	}
 	if string(x.Response.Peek("X-End")) != "1" || x.Response.ConnectionClose() {
-		t.Errorf("got %q; want the end-to-end fields kept and no close", x.Response.String())
+		t.Errorf("got X-End %q, close %v; want the end-to-end field and no close", x.Response.Peek("X-End"), x.Response.ConnectionClose())
 	}
 }
 
-// idle waits until the target has one unused connection.
+// warm leaves the target with one unused connection.
 func warm(t *testing.T, target *Target) {
 	t.Helper()
 	wantRound(t, target, request("GET", "/warm"), &Call{}, 200, "hello")

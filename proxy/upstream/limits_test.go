@@ -63,7 +63,6 @@ func TestTimeouts(t *testing.T) {
 			if _, err := io.WriteString(p.Conn, "H"); err != nil {
 				return
 			}
-			p.say("")
 			time.Sleep(5 * time.Millisecond)
 		}
 	}

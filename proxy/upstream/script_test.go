@@ -178,7 +178,9 @@ type front struct {
 func (f *front) Interim(h *fasthttp.ResponseHeader) error {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	f.interims = append(f.interims, h.String())
+	head := wire.AppendStatusLine(nil, h.StatusCode(), h.StatusMessage())
+	head, _ = wire.AppendFields(head, h)
+	f.interims = append(f.interims, string(head))
 	return nil
 }
 func (f *front) Gone() bool { return f.gone.Load() }
@@ -284,5 +286,3 @@ func eventually(t *testing.T, what string, cond func() bool) {
 		time.Sleep(time.Millisecond)
 	}
 }
-
-var _ = wire.Now

@@ -1,21 +1,16 @@
 package upstream
 
-import (
-	"io"
-
-	"weir/proxy/exchange"
-)
+import "weir/proxy/exchange"
 
 // Read implements exchange.Body: the answer's content. The connection is free
 // for other requests as soon as all of it was read.
 func (f *flight) Read(p []byte) (int, error) {
 	n, err := f.body.Read(p)
 	switch {
+	case f.c == nil:
 	case f.body.Done():
-		if f.c != nil {
-			f.end(true)
-		}
-	case err != nil && f.c != nil:
+		f.end(true)
+	case err != nil:
 		if f.pump != nil && !f.pump.finish() {
 			if _, cause := f.blame(nil, nil); cause != nil {
 				err = cause
@@ -23,8 +18,6 @@ func (f *flight) Read(p []byte) (int, error) {
 		}
 		f.x.Cause = err
 		f.end(false)
-	case err == io.EOF:
-		err = io.ErrUnexpectedEOF
 	}
 	return n, err
 }
