@@ -13,10 +13,6 @@ import (
 	"weir/proxy/wire"
 )
 
-// patience is how long a connection keeps its buffers after an answer: most
-// next requests come within it, and idle ones then hold next to nothing.
-const patience = time.Second
-
 // conn is one client connection. Its goroutine runs serve; others may only
 // touch sock (to interrupt or close it) and the atomics.
 type conn struct {
@@ -35,10 +31,29 @@ type conn struct {
 // work is what a connection needs only while a request is under way.
 type work struct {
 	x    exchange.Exchange
+	used bool // x is not reset
 	head wire.Head
-	br   *bufio.Reader
+	in   inlet
+	br   *bufio.Reader // over in
 	body requestBody
 	out  []byte
+}
+
+// inlet is what a connection's reader reads from: first the bytes that ended
+// the wait for a request, then the socket.
+type inlet struct {
+	sock  *wire.Sock
+	ahead []byte // a part of first
+	first [2 << 10]byte
+}
+
+func (in *inlet) Read(p []byte) (int, error) {
+	if len(in.ahead) > 0 {
+		n := copy(p, in.ahead)
+		in.ahead = in.ahead[n:]
+		return n, nil
+	}
+	return in.sock.Read(p)
 }
 
 func (c *conn) serve() {
@@ -57,52 +72,45 @@ func (c *conn) serve() {
 	}
 }
 
-// await waits for the first byte of a request and tells whether one came.
+// await waits for the first bytes of a request and tells whether they came.
 func (c *conn) await() bool {
 	now := wire.Now()
 	if c.work != nil && c.work.br.Buffered() > 0 {
 		c.begun = now
 		return true
 	}
-	c.idle.Store(true)
-	defer c.idle.Store(false)
-	if c.server.draining.Load() {
-		return false
-	}
 	by := limit(now, c.server.cfg.IdleTimeout)
 	if c.begun == 0 {
 		// The first request of a connection has no other limit before its head.
 		by = limit(now, c.server.cfg.HeadTimeout)
 	}
-	if !c.firstByte(now, by) {
+	c.idle.Store(true)
+	defer c.idle.Store(false)
+	if c.server.draining.Load() {
 		return false
-	}
-	c.begun = wire.Now()
-	return true
-}
-
-// firstByte waits with the buffers for a while, then without them.
-func (c *conn) firstByte(now, by int64) bool {
-	if c.work != nil {
-		c.sock.ReadLimits(sooner(by, now+int64(patience)), 0)
-		wire.Yield()
-		_, err := c.work.br.Peek(1)
-		if err == nil {
-			return true
-		}
-		if !errors.Is(err, wire.ErrTimeout) || (by != 0 && wire.Now() >= by) {
-			return false
-		}
-		c.rest()
 	}
 	c.sock.ReadLimits(by, 0)
-	if err := c.sock.Wait(); err != nil {
+	wire.Yield()
+	n, err := c.sock.ReadLent(c)
+	if err != nil {
 		return false
 	}
-	c.rouse()
-	_, err := c.work.br.Peek(1)
+	c.work.in.ahead = c.work.in.first[:n]
+	c.begun = wire.Now()
+	_, err = c.work.br.Peek(1)
 	return err == nil
 }
+
+// Lend and TakeBack make conn the wire.Lender of its own waits.
+func (c *conn) Lend() []byte {
+	if c.work == nil {
+		c.rouse()
+	}
+	return c.work.in.first[:]
+}
+
+// TakeBack gives the buffers back to the pools while nothing is there to read.
+func (c *conn) TakeBack() { c.rest() }
 
 func limit(now int64, d time.Duration) int64 {
 	if d <= 0 {
@@ -111,17 +119,11 @@ func limit(now int64, d time.Duration) int64 {
 	return now + int64(d)
 }
 
-func sooner(by, other int64) int64 {
-	if by == 0 {
-		return other
-	}
-	return min(by, other)
-}
-
 // rouse takes the buffers from the pools, rest gives them back.
 func (c *conn) rouse() {
 	w := c.server.works.Get().(*work)
-	w.br = c.server.readers.Get(c.sock)
+	w.in.sock, w.in.ahead = c.sock, nil
+	w.br = c.server.readers.Get(&w.in)
 	w.body.c = c
 	c.work = w
 }
@@ -133,12 +135,20 @@ func (c *conn) rest() {
 	}
 	c.work = nil
 	c.server.readers.Put(w.br)
-	w.br, w.body.c = nil, nil
+	w.br, w.body.c, w.in.sock = nil, nil, nil
 	if cap(w.out) > maxKept {
 		w.out = nil
 	}
-	w.x.Reset()
+	w.forget()
 	c.server.works.Put(w)
+}
+
+// forget resets the exchange, once.
+func (w *work) forget() {
+	if w.used {
+		w.x.Reset()
+		w.used = false
+	}
 }
 
 // maxKept is the largest answer buffer that goes back to the pool: one large
@@ -150,6 +160,7 @@ const maxKept = 64 << 10
 func (c *conn) receive() *exchange.Exchange {
 	w := c.work
 	x := &w.x
+	w.used = true
 	x.Front, x.Shard, x.Listener, x.Protocol, x.Peer = c, c.server.shard, c.listener, "HTTP/1.1", c.peer
 	c.sock.ReadLimits(limit(c.begun, c.server.cfg.HeadTimeout), 0)
 	w.head.Reset()
@@ -157,6 +168,7 @@ func (c *conn) receive() *exchange.Exchange {
 	if !c.skipEmptyLines() {
 		return nil
 	}
+	x.Start = wire.Time(c.begun)
 	for {
 		have, _ := w.br.Peek(w.br.Buffered())
 		done, fault := w.head.ScanRequest(have, &c.server.limits)
@@ -169,8 +181,8 @@ func (c *conn) receive() *exchange.Exchange {
 		if _, err := w.br.Peek(w.br.Buffered() + 1); err != nil {
 			return c.unfinished(err)
 		}
+		x.Start = wire.Time(wire.Now())
 	}
-	x.Start = wire.Time(wire.Now())
 	return c.accept()
 }
 
@@ -213,9 +225,6 @@ func (c *conn) unfinished(err error) *exchange.Exchange {
 // is answered, logged and counted like any other. The connection ends with it.
 func (c *conn) malformed(status int, reason string) *exchange.Exchange {
 	x := &c.work.x
-	if x.Start.IsZero() {
-		x.Start = wire.Time(wire.Now())
-	}
 	x.Malformed = &exchange.Malformed{Status: status, Reason: reason}
 	x.Request.SetMethod("")
 	c.keep = false
@@ -277,7 +286,7 @@ func (c *conn) absolute(x *exchange.Exchange) {
 // whether it could.
 func (c *conn) settle() bool {
 	w := c.work
-	defer w.x.Reset()
+	defer w.forget()
 	switch {
 	case w.x.Aborted || c.tunnel.Load():
 		return false

@@ -46,7 +46,10 @@ type Sock struct {
 	noWait      bool // reads
 	interrupted atomic.Bool
 
+	lender Lender // of the ReadLent under way
+
 	readFn, writeFn, waitFn func(fd uintptr) bool
+	lentFn                  func(fd uintptr) bool
 	pollFn, peekFn          func(fd uintptr)
 	polled, peeked          atomic.Int32
 }

@@ -21,6 +21,7 @@ func (s *Sock) openRaw() {
 	s.raw = raw
 	// Method values allocate: made once here, not once a call.
 	s.readFn, s.writeFn, s.waitFn = s.tryRead, s.tryWrite, s.readable
+	s.lentFn = s.tryLent
 	s.pollFn, s.peekFn = s.poll, s.peek
 }
 
@@ -155,3 +156,36 @@ func (s *Sock) waitOnce() error {
 }
 
 func (s *Sock) readable(fd uintptr) bool { return events(fd) != 0 }
+
+func (s *Sock) lentOnce() (int, error) {
+	if s.raw == nil {
+		return s.lentPlain()
+	}
+	if err := s.raw.Read(s.lentFn); err != nil {
+		return 0, err
+	}
+	return s.in.done, s.in.err
+}
+
+func (s *Sock) tryLent(fd uintptr) bool {
+	p := s.lender.Lend()
+	for {
+		n, _, errno := syscall.RawSyscall(syscall.SYS_READ, fd, uintptr(unsafe.Pointer(&p[0])), uintptr(len(p)))
+		switch errno {
+		case 0:
+			s.in.done, s.in.err = int(n), nil
+			if n == 0 {
+				s.in.err = io.EOF
+			}
+			return true
+		case syscall.EINTR:
+		case syscall.EAGAIN:
+			s.lender.TakeBack()
+			s.armLong(Now())
+			return false
+		default:
+			s.in.done, s.in.err = 0, os.NewSyscallError("read", errno)
+			return true
+		}
+	}
+}

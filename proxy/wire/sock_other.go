@@ -15,3 +15,5 @@ func (s *Sock) Gone() bool { return false }
 func (s *Sock) Pristine() bool { return true }
 
 func (s *Sock) waitOnce() error { return nil }
+
+func (s *Sock) lentOnce() (int, error) { return s.lentPlain() }
