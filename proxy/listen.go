@@ -229,22 +229,27 @@ func (ln *listener) server(front *h1.Server, shard int) *fasthttp.Server {
 		Handler:     func(*fasthttp.RequestCtx) { panic("BUG: fasthttp serves a connection by itself") },
 	}
 	server.NextProto(frontProtocol, func(c net.Conn) error {
-		nc := c.(*taggedConn).Conn
-		address := clientOf(nc)
-		if !ln.admission.enter(address) {
-			ln.stats.Refuse(shard)
-			front.TurnAway(nc)
-			return nil
-		}
-		ln.stats.Accept(shard)
-		defer func() {
-			ln.stats.Close(shard)
-			ln.admission.leave(address)
-		}()
-		front.Serve(nc, ln.name)
+		// A goroutine of its own: fasthttp's frames above it would double the
+		// stack of every idle connection.
+		go ln.drive(front, shard, c.(*taggedConn).hand())
 		return nil
 	})
 	return server
+}
+
+// drive serves one connection until it ends.
+func (ln *listener) drive(front *h1.Server, shard int, nc net.Conn) {
+	defer nc.Close()
+	address := clientOf(nc)
+	if !ln.admission.enter(address) {
+		ln.stats.Refuse(shard)
+		front.TurnAway(nc)
+		return
+	}
+	ln.stats.Accept(shard)
+	front.Serve(nc, ln.name)
+	ln.stats.Close(shard)
+	ln.admission.leave(address)
 }
 
 func clientOf(nc net.Conn) netip.Addr {
@@ -270,10 +275,27 @@ func (t tagged) Accept() (net.Conn, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &taggedConn{c}, nil
+	return &taggedConn{Conn: c}, nil
 }
 
-type taggedConn struct{ net.Conn }
+type taggedConn struct {
+	net.Conn
+	handed bool
+}
+
+// hand returns the connection, which fasthttp no longer closes.
+func (c *taggedConn) hand() net.Conn {
+	c.handed = true
+	return c.Conn
+}
+
+// Close closes the connection unless it was handed over.
+func (c *taggedConn) Close() error {
+	if c.handed {
+		return nil
+	}
+	return c.Conn.Close()
+}
 
 // Handshake and ConnectionState are what fasthttp asks for the protocol.
 func (c *taggedConn) Handshake() error { return nil }
