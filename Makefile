@@ -17,7 +17,7 @@ BENCHPKG ?= ./bench
 COUNT    ?= 10
 REF      ?= main
 
-.PHONY: help build run test race lint alloc fuzz bench bench-compare profile pgo loadtest compare \
+.PHONY: help build run test race lint alloc fuzz bench bench-compare profile pgo loadtest compare tune \
 	docs docs-check golden vuln cross check clean
 
 help: ## Print this list
@@ -94,6 +94,9 @@ compare: ## Measure weir beside nginx, haproxy and caddy, and write the result i
 	@mkdir -p .cache
 	$(GO) run ./tools/compare -out .cache/compare.md -json .cache/compare.json -picture docs/benchmarks.svg
 	$(GO) run ./tools/docs -benchmarks .cache/compare.md
+
+tune: ## Measure what flags cost, for docs/tuning.md (2 minutes)
+	tools/tune.sh
 
 docs: ## Generate docs/reference and the generated parts of the other documents
 	$(GO) run ./tools/docs
