@@ -208,7 +208,7 @@ func TestFingerprint(t *testing.T) {
 		return got
 	}
 	same := Options{CA: a.file, ServerName: "x"}
-	if of(same) != of(same) {
+	if first, second := of(same), of(same); first != second {
 		t.Fatal("got two fingerprints for the same options")
 	}
 	seen := map[string]Options{}

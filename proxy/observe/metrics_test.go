@@ -133,8 +133,8 @@ func TestOtherSeries(t *testing.T) {
 
 func TestStatsSurviveReloads(t *testing.T) {
 	m := NewMetrics(1, "")
-	route, upstream := m.Route("a", "b", "/c"), m.Upstream("u", "t")
-	if m.Route("a", "b", "/c") != route || m.Upstream("u", "t") != upstream || m.Listener("l") != m.Listener("l") || m.Cause("x") != m.Cause("x") {
+	route, upstream, listener, cause := m.Route("a", "b", "/c"), m.Upstream("u", "t"), m.Listener("l"), m.Cause("x")
+	if m.Route("a", "b", "/c") != route || m.Upstream("u", "t") != upstream || m.Listener("l") != listener || m.Cause("x") != cause {
 		t.Fatal("got other counters for the same names; want the same")
 	}
 	gone := m.Route("a", "b", "/gone")
