@@ -37,12 +37,13 @@ pids+=($!)
 await "http://$upstream/size/1024"
 
 names=() addresses=() weirs=()
+processors=0
 variant() { # name, environment, flag…
 	local name=$1 environment=$2 n=${#names[@]}
 	shift 2
 	local address=127.0.0.1:$((port + 1 + n))
 	# shellcheck disable=SC2086 # the environment is words
-	env GOMAXPROCS=1 $environment taskset -c 0 "$folder/weir" -listen "$address" -control off \
+	env GOMAXPROCS=1 $environment taskset -c "$processors" "$folder/weir" -listen "$address" -control off \
 		-upstream "http://$upstream" -log.output "$folder/access-$n.log" "$@" >"$folder/weir-$n.log" 2>&1 &
 	pids+=($!)
 	weirs+=($!)
@@ -63,6 +64,10 @@ variant '`-upstream.maxIdle 8`' '' -upstream.maxIdle 8
 variant '`-upstream.maxIdle 0`' '' -upstream.maxIdle 0
 variant '`-listen.maxHead 65536`' '' -listen.maxHead 65536
 variant '`GOGC=400`' GOGC=400
+# Here weir shares processor 1 with the load, so these two compare with each other only.
+processors=0,1
+variant 'two workers, `-shards 2`' GOMAXPROCS=2 -shards 2
+variant 'two workers, `-shards 1`' GOMAXPROCS=2 -shards 1
 
 hertz=$(getconf CLK_TCK)
 for round in $(seq "$rounds"); do
