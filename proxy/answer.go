@@ -1,8 +1,6 @@
 package proxy
 
 import (
-	"strings"
-
 	"weir/proxy/exchange"
 )
 
@@ -20,7 +18,8 @@ func (g *Gateway) answerRefusal(r *request) {
 		x.Response.SetBytesV("Proxy-Status", r.field)
 	}
 	if len(r.allow) > 0 {
-		x.Response.Set("Allow", strings.Join(r.allow, ", "))
+		r.field = appendList(r.field[:0], r.allow)
+		x.Response.SetBytesV("Allow", r.field)
 	}
 	if refusal == exchange.Overloaded || refusal == exchange.NoTarget || refusal == exchange.PoolExhausted {
 		x.Response.Set("Retry-After", "1")
@@ -54,6 +53,18 @@ func (g *Gateway) answerServerOptions(r *request) bool {
 	x := r.x
 	x.Response.SetNoDefaultContentType(true)
 	x.Response.SetStatusCode(204)
-	x.Response.Set("Allow", strings.Join(commonMethods, ", "))
+	r.field = appendList(r.field[:0], commonMethods)
+	x.Response.SetBytesV("Allow", r.field)
 	return false
+}
+
+// appendList appends the elements of a list field (RFC 9110 §5.6.1).
+func appendList(dst []byte, elements []string) []byte {
+	for i, e := range elements {
+		if i > 0 {
+			dst = append(dst, ", "...)
+		}
+		dst = append(dst, e...)
+	}
+	return dst
 }

@@ -9,6 +9,7 @@ import (
 	"weir/proxy/exchange"
 	"weir/proxy/observe"
 	"weir/proxy/route"
+	"weir/proxy/upstream"
 	"weir/proxy/wire"
 )
 
@@ -23,6 +24,7 @@ type request struct {
 	rest    []byte // canonical path behind the base path: what routes match
 	trusted bool   // the peer is a trusted proxy
 	allow   []string
+	fields  fieldBits // which of the fields that concern a proxy the client has sent
 
 	asked  []byte // protocol that the client asks to change to
 	target []byte // request target for the upstream
@@ -30,6 +32,7 @@ type request struct {
 	body   []byte // the buffered request body
 	answer []byte // content of an answer that the gateway writes
 	trace  []byte // traceparent as sent on
+	call   upstream.Call
 	events eventStream
 	record observe.Record
 }
@@ -127,8 +130,8 @@ func (g *Gateway) observe(r *request) {
 const keptBuffer = 64 << 10
 
 func (g *Gateway) release(r *request) {
-	r.x, r.live, r.mapping, r.route, r.rest, r.allow = nil, nil, nil, nil, nil, nil
-	r.trusted = false
+	r.x, r.live, r.mapping, r.route, r.rest = nil, nil, nil, nil, nil
+	r.trusted, r.fields, r.allow = false, 0, r.allow[:0]
 	r.asked, r.target, r.field, r.answer, r.trace = r.asked[:0], r.target[:0], r.field[:0], r.answer[:0], r.trace[:0]
 	if cap(r.body) > keptBuffer {
 		r.body = nil

@@ -74,7 +74,8 @@ func (g *Gateway) refuseBody(r *request, err error) bool {
 // could reach the first one, a second is tried.
 func (g *Gateway) send(r *request) bool {
 	x, route := r.x, r.route
-	call := upstream.Call{
+	// The transport keeps a pointer to the call: on the stack it would be moved to the heap.
+	r.call = upstream.Call{
 		Upstream:  route.upstream.name,
 		Shard:     x.Shard,
 		Connect:   route.timeouts.connect,
@@ -86,12 +87,12 @@ func (g *Gateway) send(r *request) bool {
 	}
 	x.Limits = exchange.TunnelLimits{Idle: route.timeouts.tunnelIdle, Total: route.timeouts.tunnelTotal}
 	first := route.upstream.balancer.Pick(x.Shard, nil)
-	refusal := g.sendTo(r, first, &call)
-	if refusal != nil && call.Unsent && route.retry {
+	refusal := g.sendTo(r, first)
+	if refusal != nil && r.call.Unsent && route.retry {
 		if second := route.upstream.balancer.Pick(x.Shard, first); second != nil {
 			x.Retries++
 			route.upstream.stats[second].Retry(x.Shard)
-			refusal = g.sendTo(r, second, &call)
+			refusal = g.sendTo(r, second)
 		}
 	}
 	if refusal != nil {

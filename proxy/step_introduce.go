@@ -11,16 +11,16 @@ func (g *Gateway) introduce(r *request) {
 	h := &x.Request
 	f := &g.forwarding
 	if f.XForwarded {
-		r.field = appendHops(r.field[:0], r, nameForwardedFor)
+		r.field = appendHops(r.field[:0], r, hasForwardedFor, nameForwardedFor)
 		r.field = appendAddr(r.field, x.Peer.Addr())
 		h.SetCanonical(nameForwardedFor, r.field)
-		if !r.trusted || len(h.PeekCanonical(nameForwardedHost)) == 0 {
+		if !r.trusted || r.fields&hasForwardedHost == 0 || len(h.PeekCanonical(nameForwardedHost)) == 0 {
 			h.SetCanonical(nameForwardedHost, x.Authority)
 		}
 		h.SetCanonical(nameForwardedProto, schemeBytes(x.Scheme))
 	}
 	if f.Forwarded {
-		r.field = appendHops(r.field[:0], r, nameForwarded)
+		r.field = appendHops(r.field[:0], r, hasForwarded, nameForwarded)
 		r.field = appendForwarded(r.field, x.Peer.Addr(), x.Authority, x.Secure)
 		h.SetCanonical(nameForwarded, r.field)
 	}
@@ -37,14 +37,17 @@ func (g *Gateway) introduce(r *request) {
 
 // appendHops appends what earlier hops have said in the field name, which only
 // trusted ones may have (strip removed the rest), ready for one more element.
-func appendHops(dst []byte, r *request, name []byte) []byte {
+func appendHops(dst []byte, r *request, bit fieldBits, name []byte) []byte {
 	if !r.trusted {
 		return dst
 	}
-	return appendValues(dst, r, name)
+	return appendValues(dst, r, bit, name)
 }
 
-func appendValues(dst []byte, r *request, name []byte) []byte {
+func appendValues(dst []byte, r *request, bit fieldBits, name []byte) []byte {
+	if r.fields&bit == 0 {
+		return dst
+	}
 	for key, value := range r.x.Request.All() {
 		if string(key) == string(name) && len(value) > 0 {
 			dst = append(append(dst, value...), ", "...)
@@ -54,7 +57,7 @@ func appendValues(dst []byte, r *request, name []byte) []byte {
 }
 
 func appendVia(dst []byte, r *request, pseudonym []byte) []byte {
-	dst = appendValues(dst, r, nameVia)
+	dst = appendValues(dst, r, hasVia, nameVia)
 	if r.x.Old {
 		dst = append(dst, "1.0 "...)
 	} else {

@@ -2,6 +2,7 @@ package proxy
 
 import (
 	"bytes"
+	"slices"
 
 	"weir/proxy/exchange"
 	"weir/proxy/route"
@@ -24,8 +25,10 @@ func (g *Gateway) route(r *request) bool {
 	if i := bytes.IndexByte(path, '?'); i >= 0 {
 		x.HasQuery, x.Query, path = true, path[i+1:], path[:i]
 	}
+	// Grown here, or else a refused path would leave with the memory it was given.
+	x.Path = slices.Grow(x.Path[:0], len(path))
 	var err error
-	if x.Path, err = route.AppendCanonical(x.Path[:0], path); err != nil {
+	if x.Path, err = route.AppendCanonical(x.Path, path); err != nil {
 		return x.Refuse(exchange.BadPath)
 	}
 	var found route.Outcome
@@ -43,7 +46,7 @@ func (g *Gateway) route(r *request) bool {
 	case route.Found:
 		return true
 	case route.NoMethod:
-		r.allow = r.mapping.stage.tree.Allow(r.rest)
+		r.allow = r.mapping.stage.tree.AppendAllow(r.allow[:0], r.rest)
 		return x.Refuse(exchange.NoMethod)
 	}
 	return x.Refuse(exchange.NoRoute)

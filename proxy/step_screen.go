@@ -10,28 +10,29 @@ import (
 func (g *Gateway) screen(r *request) bool {
 	x := r.x
 	if x.Request.IsTrace() {
-		r.allow = commonMethods
+		r.allow = append(r.allow[:0], commonMethods...)
 		return x.Refuse(exchange.Trace)
 	}
 	x.MaxBody = r.route.maxBody
 	if x.MaxBody >= 0 && x.RequestLength > x.MaxBody {
 		return x.Refuse(exchange.BodyTooLarge)
 	}
-	if g.isLoop(x) {
+	if g.look(r) {
 		return x.Refuse(exchange.Loop)
 	}
 	return true
 }
 
-// isLoop tells whether the request has passed this gateway before: its own
-// name, unique to the process, is in Via (RFC 9110 §7.6.3).
-func (g *Gateway) isLoop(x *exchange.Exchange) bool {
-	for name, value := range x.Request.All() {
-		if string(name) == "Via" && bytes.Contains(value, g.pseudonym) {
-			return true
-		}
+// look notes which fields there are for later steps, so that only those are
+// searched for. It tells whether the request has passed this gateway before:
+// its own name, unique to the process, is in Via (RFC 9110 §7.6.3).
+func (g *Gateway) look(r *request) (looped bool) {
+	for name, value := range r.x.Request.All() {
+		bit := fieldBit(name)
+		r.fields |= bit
+		looped = looped || bit == hasVia && bytes.Contains(value, g.pseudonym)
 	}
-	return false
+	return looped
 }
 
 // commonMethods is what the gateway as a whole understands.

@@ -20,7 +20,7 @@ func (g *Gateway) shape(r *request) bool {
 func stripAnswer(r *request) {
 	h := &r.x.Response
 	h.ResetConnectionClose()
-	seen := 0
+	var seen fieldBits
 	for name := range h.All() {
 		seen |= fieldBit(name)
 	}

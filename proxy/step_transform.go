@@ -4,7 +4,6 @@ import (
 	"bytes"
 
 	"github.com/valyala/fasthttp"
-
 )
 
 // transform makes of the client's request the one that the upstream gets.
@@ -19,9 +18,11 @@ func (g *Gateway) transform(r *request) bool {
 	return true
 }
 
-// Fields that a request loses before it is forwarded, as bits.
+// fieldBits is a set of the fields that a proxy removes, extends or believes.
+type fieldBits uint32
+
 const (
-	hasConnection = 1 << iota
+	hasConnection fieldBits = 1 << iota
 	hasKeepAlive
 	hasProxyConnection
 	hasProxyAuthenticate
@@ -37,10 +38,11 @@ const (
 	hasForwardedOther
 	hasRealIP
 	hasTrailer
+	hasVia
 )
 
 // fieldBit classifies a field name, in canonical case.
-func fieldBit(name []byte) int {
+func fieldBit(name []byte) fieldBits {
 	switch string(name) {
 	case "Connection":
 		return hasConnection
@@ -74,6 +76,8 @@ func fieldBit(name []byte) int {
 		return hasRealIP
 	case "Trailer":
 		return hasTrailer
+	case "Via":
+		return hasVia
 	}
 	return 0
 }
@@ -88,11 +92,8 @@ var (
 // what only a trusted proxy may say.
 func (g *Gateway) strip(r *request) {
 	h := &r.x.Request
-	seen := 0
-	for name := range h.All() {
-		seen |= fieldBit(name)
-	}
-	if seen == 0 {
+	seen := r.fields
+	if seen&^hasVia == 0 {
 		return
 	}
 	if seen&hasConnection != 0 {
@@ -127,7 +128,7 @@ func (g *Gateway) strip(r *request) {
 }
 
 type namedBit struct {
-	bit  int
+	bit  fieldBits
 	name string
 }
 

@@ -51,7 +51,7 @@ func (w *rewrite) append(dst []byte, r *request) []byte {
 
 // sendTo sends the request to one target of the route's upstream and counts
 // what became of it.
-func (g *Gateway) sendTo(r *request, target *upstream.Target, call *upstream.Call) *exchange.Refusal {
+func (g *Gateway) sendTo(r *request, target *upstream.Target) *exchange.Refusal {
 	x, stats := r.x, r.route.upstream.stats[target]
 	r.target = append(r.target[:0], target.Base()...)
 	r.target = r.route.rewrite.append(r.target, r)
@@ -68,7 +68,7 @@ func (g *Gateway) sendTo(r *request, target *upstream.Target, call *upstream.Cal
 		x.Request.SetHostBytes(target.Host())
 	}
 	retries := x.Retries
-	refusal := target.Send(x, call)
+	refusal := target.Send(x, &r.call)
 	if x.Retries > retries {
 		stats.Retry(x.Shard)
 	}

@@ -102,8 +102,11 @@ func (t *Tree[T]) choose(leaf int32, number methodNumber, accept Accepter[T]) (c
 
 // Allow returns the methods that a path has, sorted, for the Allow header of a 405; nil if there are none.
 // Conditions do not count. A pattern for any method stands for the seven that AWS means by ANY.
-func (t *Tree[T]) Allow(path []byte) []string {
-	var methods []string
+func (t *Tree[T]) Allow(path []byte) []string { return t.AppendAllow(nil, path) }
+
+// AppendAllow puts what Allow returns into dst, whose elements are given up.
+func (t *Tree[T]) AppendAllow(dst []string, path []byte) []string {
+	methods := dst[:0]
 	if len(path) > 0 && path[0] == '/' {
 		w := newWalk(path, new(Params))
 		for leaf := t.shape.first(&w); leaf != none; leaf = t.shape.next(&w) {
@@ -113,7 +116,7 @@ func (t *Tree[T]) Allow(path []byte) []string {
 			}
 		}
 	}
-	if t.defaultLeaf != none && (methods == nil || t.fallback) {
+	if t.defaultLeaf != none && (len(methods) == 0 || t.fallback) {
 		methods = t.appendMethods(methods, t.defaultLeaf)
 	}
 	slices.Sort(methods)
