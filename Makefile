@@ -70,10 +70,13 @@ bench-compare: ## Compare the benchmarks with those of REF=main by benchstat
 	$(GO) test -run '^$$' -bench '$(BENCH)' -benchmem -count $(COUNT) $(BENCHPKG) >.cache/bench.txt
 	$(PINNED) benchstat $(CURDIR)/.cache/bench-ref.txt $(CURDIR)/.cache/bench.txt
 
+profile: BENCH = ^BenchmarkServe$$/^proxied-1k$$
+pgo: BENCH = ^BenchmarkServe(Parallel)?$$
 profile: ## Where the time of BENCH=… goes: processor and heap profile, and system calls if strace is here
 	@mkdir -p .cache
 	$(GO) test -run '^$$' -bench '$(BENCH)' -benchtime 3s -o .cache/profiled.test \
-		-cpuprofile .cache/cpu.prof -memprofile .cache/heap.prof $(BENCHPKG)
+		-cpuprofile .cache/cpu.prof -memprofile .cache/heap.prof $(BENCHPKG) | tee .cache/profiled.txt
+	@grep -q '^Benchmark' .cache/profiled.txt || { echo "profile: no benchmark of $(BENCHPKG) matches $(BENCH)"; exit 1; }
 	$(GO) tool pprof -top -nodecount 30 .cache/profiled.test .cache/cpu.prof 2>/dev/null
 	$(GO) tool pprof -top -nodecount 15 -sample_index alloc_space .cache/profiled.test .cache/heap.prof 2>/dev/null
 	@if command -v strace >/dev/null; then \
@@ -83,7 +86,8 @@ profile: ## Where the time of BENCH=… goes: processor and heap profile, and sy
 
 pgo: ## Renew default.pgo from the benchmarks of the whole gateway
 	@mkdir -p .cache
-	$(GO) test -run '^$$' -bench '$(BENCH)' -benchtime 5s -o .cache/profiled.test -cpuprofile .cache/cpu.prof $(BENCHPKG)
+	$(GO) test -run '^$$' -bench '$(BENCH)' -benchtime 5s -o .cache/profiled.test -cpuprofile .cache/cpu.prof $(BENCHPKG) | tee .cache/profiled.txt
+	@grep -q '^Benchmark' .cache/profiled.txt || { echo "pgo: no benchmark of $(BENCHPKG) matches $(BENCH)"; exit 1; }
 	$(GO) tool pprof -proto .cache/cpu.prof >default.pgo 2>/dev/null
 
 loadtest: ## Run the k6 scenarios SCENARIO="smoke steady spike websocket" (k6 is built the first time)
@@ -122,4 +126,4 @@ check: ## What CI runs
 	.ci/run
 
 clean: ## Remove what was built
-	rm -rf bin .cache/bench*.txt .cache/*.prof .cache/profiled.test .cache/calls.txt .cache/compare.*
+	rm -rf bin .cache/bench*.txt .cache/*.prof .cache/profiled.* .cache/calls.txt .cache/compare.*
