@@ -52,7 +52,7 @@ func (f *fixedAnswer) answer(r *request) bool {
 	x.Response.SetNoDefaultContentType(true)
 	x.Response.SetStatusCode(f.status)
 	for i := range f.headers {
-		x.Response.SetBytesKV(f.headers[i].name, f.headers[i].value)
+		x.Response.SetCanonical(f.headers[i].name, f.headers[i].value)
 	}
 	x.Bytes = f.body
 	return true

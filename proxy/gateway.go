@@ -2,9 +2,9 @@ package proxy
 
 import (
 	"context"
-	"encoding/hex"
 	"errors"
 	"fmt"
+	"math/rand/v2"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -104,9 +104,7 @@ func newPseudonym(name string) []byte {
 	if name != "" {
 		return []byte(name)
 	}
-	var id [4]byte
-	putRandom(id[:])
-	return append([]byte("weir-"), hex.EncodeToString(id[:])...)
+	return fmt.Appendf(nil, "weir-%08x", rand.Uint32())
 }
 
 // load reads, compiles and publishes the document.

@@ -2,9 +2,11 @@ package proxy
 
 import (
 	"bytes"
+	"encoding/binary"
 	"encoding/hex"
 	"math/rand/v2"
 	"net/netip"
+	"unsafe"
 )
 
 // identify finds out who sent the request: its client (through trusted
@@ -93,20 +95,39 @@ func (r *request) walk(node func([]byte) (netip.Addr, bool)) {
 	}
 }
 
-// plainNode reads one element of X-Forwarded-For.
+// plainNode reads one element of X-Forwarded-For: an address, with or without
+// a port. The form is told apart first, for a failed attempt would allocate.
 func plainNode(b []byte) (netip.Addr, bool) {
-	if len(b) > 64 {
+	if len(b) == 0 || len(b) > 64 {
 		return netip.Addr{}, false
 	}
-	text := string(b)
-	if ap, err := netip.ParseAddrPort(text); err == nil {
-		return ap.Addr().Unmap(), true
+	host, port := b, []byte(nil)
+	if end := bytes.LastIndexByte(b, ']'); b[0] == '[' && end > 0 {
+		host, port = b[1:end], b[end+1:]
+	} else if at := bytes.IndexByte(b, ':'); at > 0 && at == bytes.LastIndexByte(b, ':') {
+		host, port = b[:at], b[at:]
 	}
-	if len(text) > 2 && text[0] == '[' && text[len(text)-1] == ']' {
-		text = text[1 : len(text)-1]
+	if len(port) > 0 && !isPort(port) {
+		return netip.Addr{}, false
 	}
-	addr, err := netip.ParseAddr(text)
-	return addr.Unmap(), err == nil && addr.Zone() == ""
+	// netip keeps no part of the text, zones aside, which it copies.
+	addr, err := netip.ParseAddr(unsafe.String(unsafe.SliceData(host), len(host)))
+	if err != nil || addr.Zone() != "" || (b[0] == '[' && !addr.Is6()) {
+		return netip.Addr{}, false
+	}
+	return addr.Unmap(), true
+}
+
+// isPort tells whether b is a colon and a port.
+func isPort(b []byte) bool {
+	n := 0
+	for _, c := range b[1:] {
+		if c < '0' || c > '9' || n > 6553 {
+			return false
+		}
+		n = n*10 + int(c-'0')
+	}
+	return b[0] == ':' && len(b) > 1 && n < 1<<16
 }
 
 // forwardedNode reads the for parameter of one element of Forwarded (RFC 7239 §6).
@@ -146,31 +167,29 @@ func isRequestID(id []byte) bool {
 // protects nothing, so the runtime's fast generator is enough.
 func appendUUID(dst []byte) []byte {
 	var b [16]byte
-	putRandom(b[:])
+	putRandom(&b)
 	b[6] = b[6]&0x0f | 0x40
 	b[8] = b[8]&0x3f | 0x80
-	dst = hex.AppendEncode(dst, b[0:4])
-	dst = hex.AppendEncode(append(dst, '-'), b[4:6])
-	dst = hex.AppendEncode(append(dst, '-'), b[6:8])
-	dst = hex.AppendEncode(append(dst, '-'), b[8:10])
-	return hex.AppendEncode(append(dst, '-'), b[10:16])
+	var text [36]byte
+	text[8], text[13], text[18], text[23] = '-', '-', '-', '-'
+	hex.Encode(text[0:8], b[0:4])
+	hex.Encode(text[9:13], b[4:6])
+	hex.Encode(text[14:18], b[6:8])
+	hex.Encode(text[19:23], b[8:10])
+	hex.Encode(text[24:36], b[10:16])
+	return append(dst, text[:]...)
 }
 
-func putRandom(b []byte) {
-	for len(b) > 0 {
-		v := rand.Uint64()
-		for i := 0; i < 8 && len(b) > 0; i++ {
-			b[0] = byte(v >> (8 * i))
-			b = b[1:]
-		}
-	}
+func putRandom(b *[16]byte) {
+	binary.LittleEndian.PutUint64(b[:8], rand.Uint64())
+	binary.LittleEndian.PutUint64(b[8:], rand.Uint64())
 }
 
 // appendTraceParent continues the trace of parent with a span of the gateway's
 // own, or starts one (W3C Trace Context §3.2).
 func appendTraceParent(dst, parent []byte) []byte {
 	var span [8]byte
-	putRandom(span[:])
+	binary.LittleEndian.PutUint64(span[:], rand.Uint64())
 	span[0] |= 1
 	if isTraceParent(parent) {
 		dst = append(append(dst, "00-"...), parent[3:36]...)
@@ -178,7 +197,7 @@ func appendTraceParent(dst, parent []byte) []byte {
 		return append(dst, parent[52:55]...)
 	}
 	var trace [16]byte
-	putRandom(trace[:])
+	putRandom(&trace)
 	trace[0] |= 1
 	dst = hex.AppendEncode(append(dst, "00-"...), trace[:])
 	dst = hex.AppendEncode(append(dst, '-'), span[:])
