@@ -49,6 +49,7 @@ func (c *headerChanges) applyToRequest(h *fasthttp.RequestHeader) {
 		h.Del(name)
 	}
 	for _, f := range c.set {
+		h.DelBytes(f.name) // or lines after the first would stay
 		h.SetBytesKV(f.name, f.value)
 	}
 	for _, f := range c.append {

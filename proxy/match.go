@@ -86,7 +86,7 @@ func (m *match) accepts(x *exchange.Exchange) bool {
 func (m *match) acceptsHeaders(x *exchange.Exchange) bool {
 	for i := range m.headers {
 		held := false
-		for name, value := range x.Request.All() {
+		for name, value := range x.Request.AllInOrder() {
 			if string(name) == string(m.headers[i].name) && m.headers[i].holds(value) {
 				held = true
 				break

@@ -13,26 +13,35 @@ func (g *Gateway) introduce(r *request) {
 	if f.XForwarded {
 		r.field = appendHops(r.field[:0], r, hasForwardedFor, nameForwardedFor)
 		r.field = appendAddr(r.field, x.Peer.Addr())
-		h.SetCanonical(nameForwardedFor, r.field)
+		r.setOnly(hasForwardedFor, nameForwardedFor, r.field)
 		if !r.trusted || r.fields&hasForwardedHost == 0 || len(h.PeekCanonical(nameForwardedHost)) == 0 {
-			h.SetCanonical(nameForwardedHost, x.Authority)
+			r.setOnly(hasForwardedHost, nameForwardedHost, x.Authority)
 		}
-		h.SetCanonical(nameForwardedProto, schemeBytes(x.Scheme))
+		r.setOnly(hasForwardedProto, nameForwardedProto, schemeBytes(x.Scheme))
 	}
 	if f.Forwarded {
 		r.field = appendHops(r.field[:0], r, hasForwarded, nameForwarded)
 		r.field = appendForwarded(r.field, x.Peer.Addr(), x.Authority, x.Secure)
-		h.SetCanonical(nameForwarded, r.field)
+		r.setOnly(hasForwarded, nameForwarded, r.field)
 	}
 	if f.RequestID {
-		h.SetCanonical(nameRequestID, x.RequestID)
+		r.setOnly(hasRequestID, nameRequestID, x.RequestID)
 	}
 	if f.Trace {
 		r.trace = appendTraceParent(r.trace[:0], h.PeekCanonical(nameTraceParent))
-		h.SetCanonical(nameTraceParent, r.trace)
+		r.setOnly(hasTraceParent, nameTraceParent, r.trace)
 	}
 	r.field = appendVia(r.field[:0], r, g.pseudonym)
-	h.SetCanonical(nameVia, r.field)
+	r.setOnly(hasVia, nameVia, r.field)
+}
+
+// setOnly makes value the only one of a field. Lines that the client has sent
+// go first: setting replaces one of them and leaves the others.
+func (r *request) setOnly(bit fieldBits, name, value []byte) {
+	if r.fields&bit != 0 {
+		r.x.Request.DelBytes(name)
+	}
+	r.x.Request.SetCanonical(name, value)
 }
 
 // appendHops appends what earlier hops have said in the field name, which only
@@ -48,7 +57,7 @@ func appendValues(dst []byte, r *request, bit fieldBits, name []byte) []byte {
 	if r.fields&bit == 0 {
 		return dst
 	}
-	for key, value := range r.x.Request.All() {
+	for key, value := range r.x.Request.AllInOrder() {
 		if string(key) == string(name) && len(value) > 0 {
 			dst = append(append(dst, value...), ", "...)
 		}

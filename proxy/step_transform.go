@@ -39,6 +39,8 @@ const (
 	hasRealIP
 	hasTrailer
 	hasVia
+	hasRequestID
+	hasTraceParent
 )
 
 // fieldBit classifies a field name, in canonical case.
@@ -78,6 +80,10 @@ func fieldBit(name []byte) fieldBits {
 		return hasTrailer
 	case "Via":
 		return hasVia
+	case "X-Request-Id":
+		return hasRequestID
+	case "Traceparent":
+		return hasTraceParent
 	}
 	return 0
 }
@@ -93,7 +99,7 @@ var (
 func (g *Gateway) strip(r *request) {
 	h := &r.x.Request
 	seen := r.fields
-	if seen&^hasVia == 0 {
+	if seen&^(hasVia|hasRequestID|hasTraceParent) == 0 {
 		return
 	}
 	if seen&hasConnection != 0 {
@@ -148,10 +154,8 @@ var claimedFields = []namedBit{
 // removeListed removes the fields that Connection lists, but none that a
 // client could use to take away what identifies or frames the request.
 func removeListed(h *fasthttp.RequestHeader, scratch []byte) []byte {
-	for name, value := range h.All() {
-		if string(name) == "Connection" {
-			scratch = append(append(scratch, value...), ',')
-		}
+	for _, value := range h.PeekAll("Connection") {
+		scratch = append(append(scratch, value...), ',')
 	}
 	for list := scratch; len(list) > 0; {
 		var name []byte

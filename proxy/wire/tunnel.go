@@ -52,6 +52,7 @@ type tunnel struct {
 	idle   time.Duration
 	end    int64
 	active atomic.Int64
+	failed atomic.Bool // both connections are to be given up
 }
 
 // flow moves bytes from src to dst. An orderly end is passed on as one; after
@@ -59,11 +60,11 @@ type tunnel struct {
 func (t *tunnel) flow(dst, src net.Conn, early []byte) (moved int64) {
 	_ = src.SetReadDeadline(time.Time{})
 	_ = dst.SetWriteDeadline(time.Time{})
-	if len(early) > 0 {
+	if len(early) > 0 && !t.failed.Load() {
 		n, err := dst.Write(early)
 		moved = int64(n)
 		if err != nil {
-			cut(dst, src)
+			t.cut(dst, src)
 			return moved
 		}
 	}
@@ -73,6 +74,9 @@ func (t *tunnel) flow(dst, src net.Conn, early []byte) (moved int64) {
 		if wait := t.wait(now); wait > 0 {
 			_ = src.SetReadDeadline(Time(now + wait))
 			_ = dst.SetWriteDeadline(Time(now + max(wait, int64(t.idle))))
+		}
+		if t.failed.Load() { // after the deadlines were set: they may have covered those of cut
+			return moved
 		}
 		limited.N = window
 		n, err := t.copy(dst, limited)
@@ -85,12 +89,12 @@ func (t *tunnel) flow(dst, src net.Conn, early []byte) (moved int64) {
 			if c, ok := dst.(interface{ CloseWrite() error }); ok && c.CloseWrite() == nil {
 				return moved
 			}
-			cut(dst, src)
+			t.cut(dst, src)
 			return moved
 		case err == nil:
-		case errors.Is(err, os.ErrDeadlineExceeded) && !t.over():
+		case errors.Is(err, os.ErrDeadlineExceeded) && !t.failed.Load() && !t.over():
 		default:
-			cut(dst, src)
+			t.cut(dst, src)
 			return moved
 		}
 	}
@@ -117,7 +121,9 @@ func (t *tunnel) over() bool {
 	return (t.end > 0 && now >= t.end) || (t.idle > 0 && now-t.active.Load() >= int64(t.idle))
 }
 
-func cut(a, b net.Conn) {
+// cut makes both directions end.
+func (t *tunnel) cut(a, b net.Conn) {
+	t.failed.Store(true)
 	_ = a.SetDeadline(epoch)
 	_ = b.SetDeadline(epoch)
 }
