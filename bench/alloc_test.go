@@ -4,6 +4,10 @@ package bench
 
 import (
 	"testing"
+
+	"github.com/valyala/fasthttp"
+
+	"weir/proxy/exchange"
 )
 
 // allocRuns is large enough that what the process does beside the requests (a
@@ -14,9 +18,9 @@ const allocRuns = 2000
 // upstream together, on connections that are open.
 func TestAllocNothing(t *testing.T) {
 	up := startUpstreams(t)
-	f := func(flags string) {
+	f := func(doc, flags string) {
 		t.Helper()
-		g := startGateway(t, documentOf(up, 100), flags)
+		g := startGateway(t, doc, flags)
 		for _, c := range cases() {
 			client := dial(t, g.address)
 			exchange := func() {
@@ -36,8 +40,44 @@ func TestAllocNothing(t *testing.T) {
 			}
 		}
 	}
-	f(bare)
-	f(metrics)
-	f(full)
-	f(full + " -shards=2")
+	doc := documentOf(up, 100)
+	f(doc, bare)
+	f(doc, metrics)
+	f(doc, full)
+	f(doc, full+" -shards=2")
+	f(trusting(doc), full)
+}
+
+// TestAllocNothingForLargeBody holds the refusal of a body that is too large.
+// Its connection ends with it, so it is measured behind the front end.
+func TestAllocNothingForLargeBody(t *testing.T) {
+	g := startGateway(t, documentOf(startUpstreams(t), 100), full)
+	x := &exchange.Exchange{}
+	front := &statusFront{}
+	refuse := func() {
+		x.Reset()
+		x.Front, x.Listener, x.Protocol, x.RequestLength = front, "main", "HTTP/1.1", 17
+		x.Request.SetMethod("POST")
+		x.Target = append(x.Target[:0], "/small"...)
+		g.Serve(x)
+	}
+	refuse()
+	if front.status != 413 {
+		t.Fatalf("got status %d; want 413", front.status)
+	}
+	if got := testing.AllocsPerRun(allocRuns, refuse); got != 0 {
+		t.Errorf("got %v allocations a request; want none", got)
+	}
+}
+
+// statusFront keeps the status of the last answer.
+type statusFront struct{ status int }
+
+func (f *statusFront) Interim(*fasthttp.ResponseHeader) error { return nil }
+func (f *statusFront) Gone() bool                             { return false }
+func (f *statusFront) StopBody()                              {}
+
+func (f *statusFront) Send(x *exchange.Exchange) error {
+	f.status = x.Response.StatusCode()
+	return nil
 }

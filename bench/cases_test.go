@@ -50,6 +50,8 @@ func cases() []wayCase {
 		pipelined,
 		c("proxied-1k", get("/1k?page=2", ""), 200, 1<<10, false),
 		c("proxied-cookie-1k", get("/1k", "Cookie: session=8c4f1f0c; theme=dark; consent=all\r\nConnection: keep-alive\r\n"), 200, 1<<10, false),
+		c("proxied-forwarded-1k", get("/1k", "X-Forwarded-For: 192.0.2.7, 127.0.0.1\r\nX-Forwarded-Proto: https\r\nX-Request-Id: 4f1c\r\nVia: 1.1 edge\r\n"), 200, 1<<10, false),
+		c("proxied-chunked-1k", get("/chunked", ""), 200, len("400\r\n")+(1<<10), false),
 		c("proxied-changed-1k", get("/changed", ""), 200, 1<<10, false),
 		c("proxied-16k", get("/16k", ""), 200, 16<<10, false),
 		c("proxied-post-1k", post("/1k", 1<<10), 200, 1<<10, false),
@@ -71,10 +73,10 @@ func caseNamed(tb testing.TB, name string) wayCase {
 // TestCases holds the cases to their answers, so that no benchmark measures
 // something else, whatever the settings and the number of routes.
 func TestCases(t *testing.T) {
-	f := func(flags string, routes int) {
+	f := func(flags string, doc func(string) string, routes int) {
 		t.Helper()
 		up := startUpstreams(t)
-		client := dial(t, startGateway(t, documentOf(up, routes), flags).address)
+		client := dial(t, startGateway(t, doc(documentOf(up, routes)), flags).address)
 		for _, c := range cases() {
 			for range 3 {
 				got, err := client.do(c.request, c.answers, c.status)
@@ -87,6 +89,8 @@ func TestCases(t *testing.T) {
 			}
 		}
 	}
-	f(bare, 10)
-	f(full+" -shards=2", 1000)
+	asIs := func(doc string) string { return doc }
+	f(bare, asIs, fewRoutes)
+	f(full+" -shards=2", asIs, 1000)
+	f(full, trusting, fewRoutes)
 }

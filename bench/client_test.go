@@ -59,6 +59,9 @@ func (c *client) answer(status []byte) (int, error) {
 	if !bytes.HasPrefix(head, status) || bytes.Contains(head, []byte("\r\nConnection: close")) {
 		return 0, fmt.Errorf("%w: %q; want %q and keep-alive", errAnswer, head, status)
 	}
+	if bytes.Contains(head, codingField) {
+		return c.chunks(end + 4)
+	}
 	length, err := contentLength(head)
 	if err != nil {
 		return 0, err
@@ -71,6 +74,20 @@ func (c *client) answer(status []byte) (int, error) {
 		rest -= c.drop(0, rest)
 	}
 	return length, nil
+}
+
+// chunks reads a chunked body that begins at from and has no "0" line inside,
+// and returns its length as it was sent, less the last chunk.
+func (c *client) chunks(from int) (int, error) {
+	for {
+		if at := bytes.Index(c.buf[from:c.have], lastChunk); at >= 0 {
+			c.drop(from+at+len(lastChunk), 0)
+			return at, nil
+		}
+		if err := c.read(); err != nil {
+			return 0, err
+		}
+	}
 }
 
 func (c *client) read() error {

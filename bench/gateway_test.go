@@ -64,6 +64,16 @@ func startGateway(tb testing.TB, doc, flags string) *gateway {
 	return &gateway{Gateway: g, options: door.Options, address: g.Addresses()["main"]}
 }
 
+// caseRoutes is how many routes the cases themselves need.
+const (
+	caseRoutes = 11
+	fewRoutes  = caseRoutes
+	manyRoutes = 10_000
+)
+
+// trusting makes doc believe the forwarding fields of the loopback.
+func trusting(doc string) string { return doc + "trustedProxies: [ 127.0.0.0/8 ]\n" }
+
 // documentOf routes every case, and as many routes beside them as it takes to
 // make routes in all.
 func documentOf(up upstreams, routes int) string {
@@ -73,6 +83,7 @@ upstreams:
   k1:  { targets: [ "http://%s" ] }
   k16: { targets: [ "http://%s" ] }
   m1:  { targets: [ "http://%s" ] }
+  chunked: { targets: [ "http://%s" ] }
 apis:
   bench:
     routes:
@@ -85,13 +96,13 @@ apis:
       - { path: /1k, upstream: k1 }
       - { path: /16k, upstream: k16 }
       - { path: /1m, upstream: m1 }
+      - { path: /chunked, upstream: chunked }
       - path: /changed
         upstream: k1
         requestHeaders: { remove: [ User-Agent ], set: { X-Stage: prod }, append: { X-Note: one } }
         responseHeaders: { remove: [ Server ], set: { X-Frame-Options: DENY }, append: { X-Note: two } }
-`, up.k1, up.k16, up.m1)
-	const routesAbove = 10
-	for i := range routes - routesAbove {
+`, up.k1, up.k16, up.m1, up.chunked)
+	for i := range routes - caseRoutes {
 		fmt.Fprintf(&b, "      - { path: \"/area-%d/service-%d/{id}\", methods: [GET], answer: { body: filler } }\n", i%97, i)
 	}
 	return b.String()

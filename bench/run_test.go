@@ -2,7 +2,6 @@ package bench
 
 import (
 	"fmt"
-	"sync/atomic"
 	"testing"
 
 	"weir/proxy/h1"
@@ -63,7 +62,19 @@ func overLoopbackParallel(b *testing.B, g *gateway, c *wayCase) {
 
 func inMemory(b *testing.B, front *h1.Server, c *wayCase) {
 	b.ReportAllocs()
-	b.RunParallel(func(pb *testing.PB) { serveMemory(b, front, c, pb.Next) })
+	begun := cpuTime()
+	if got := serveMemory(b, front, c, times(b.N)); got != b.N {
+		b.Fatalf("%s: got %d answers; want %d", c.name, got, b.N)
+	}
+	reportCPU(b, begun)
+}
+
+// times returns a function that says true so many times.
+func times(n int) func() bool {
+	return func() bool {
+		n--
+		return n >= 0
+	}
 }
 
 // spread asks for another route each time, in an order that no cache foresees.
@@ -73,19 +84,19 @@ func spread(b *testing.B, front *h1.Server, routes int) {
 		requests[i] = fmt.Appendf(nil, "GET /area-%d/service-%d/17 HTTP/1.1\r\n%s\r\n", i%97, i, usual)
 	}
 	status := []byte("HTTP/1.1 200 ")
-	var seed atomic.Uint32
+	at, more := uint32(1), times(b.N)
+	nc := &memoryConn{status: status}
+	nc.next = func() bool {
+		at = at*1664525 + 1013904223 // Numerical Recipes' generator
+		nc.request = requests[int(at>>8)%routes]
+		return more()
+	}
 	b.ReportAllocs()
-	b.RunParallel(func(pb *testing.PB) {
-		at := seed.Add(1)
-		nc := &memoryConn{status: status}
-		nc.next = func() bool {
-			at = at*1664525 + 1013904223 // Numerical Recipes' generator
-			nc.request = requests[int(at>>8)%routes]
-			return pb.Next()
-		}
-		front.Serve(nc, "main")
-		if nc.wrong != nil {
-			b.Errorf("got %q; want %q", nc.wrong, status)
-		}
-	})
+	b.ResetTimer()
+	begun := cpuTime()
+	front.Serve(nc, "main")
+	reportCPU(b, begun)
+	if nc.wrong != nil {
+		b.Fatalf("got %q; want %q", nc.wrong, status)
+	}
 }

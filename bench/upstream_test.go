@@ -12,28 +12,34 @@ import (
 )
 
 // upstreams are the addresses of servers, each of which has one answer.
-type upstreams struct{ k1, k16, m1 string }
+type upstreams struct{ k1, k16, m1, chunked string }
 
 func startUpstreams(tb testing.TB) upstreams {
 	tb.Helper()
 	return upstreams{
-		k1:  startUpstream(tb, 1<<10),
-		k16: startUpstream(tb, 16<<10),
-		m1:  startUpstream(tb, 1<<20),
+		k1:      startUpstream(tb, 1<<10, false),
+		k16:     startUpstream(tb, 16<<10, false),
+		m1:      startUpstream(tb, 1<<20, false),
+		chunked: startUpstream(tb, 1<<10, true),
 	}
 }
 
-// startUpstream answers every request with so many bytes. Once a connection is
+// startUpstream answers every request with so many bytes, in one chunk or with
+// their length told ahead. Once a connection is
 // open, serving it allocates nothing.
-func startUpstream(tb testing.TB, bodyBytes int) string {
+func startUpstream(tb testing.TB, bodyBytes int, chunked bool) string {
 	tb.Helper()
 	ln, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		tb.Fatal(err)
 	}
-	answer := fmt.Appendf(nil, "HTTP/1.1 200 OK\r\nDate: Mon, 23 Nov 2026 12:00:00 GMT\r\nServer: upstream\r\nContent-Type: application/octet-stream\r\n"+
-		"Cache-Control: no-cache\r\nContent-Length: %d\r\n\r\n", bodyBytes)
-	answer = append(answer, bytes.Repeat([]byte{'x'}, bodyBytes)...)
+	body := bytes.Repeat([]byte{'x'}, bodyBytes)
+	answer := []byte("HTTP/1.1 200 OK\r\nDate: Mon, 23 Nov 2026 12:00:00 GMT\r\nServer: upstream\r\nContent-Type: application/octet-stream\r\nCache-Control: no-cache\r\n")
+	if chunked {
+		answer = fmt.Appendf(answer, "Transfer-Encoding: chunked\r\n\r\n%x\r\n%s\r\n0\r\n\r\n", bodyBytes, body)
+	} else {
+		answer = fmt.Appendf(answer, "Content-Length: %d\r\n\r\n%s", bodyBytes, body)
+	}
 	var serving sync.WaitGroup
 	serving.Go(func() {
 		for {
@@ -104,6 +110,8 @@ func requestLength(b []byte) (int, error) {
 
 var (
 	crlfcrlf    = []byte("\r\n\r\n")
+	lastChunk   = []byte("\r\n0\r\n\r\n")
+	codingField = []byte("\r\nTransfer-Encoding: chunked\r\n")
 	lengthField = []byte("\r\nContent-Length: ")
 )
 
