@@ -76,7 +76,17 @@ func (c *conn) Send(x *exchange.Exchange) error {
 func (c *conn) write(x *exchange.Exchange, b []byte) error {
 	_, err := c.sock.Write(b)
 	if err != nil {
-		c.keep, x.Aborted = false, true
+		return c.unsendable(x, err)
+	}
+	return nil
+}
+
+// unsendable ends a connection whose client does not take its answer.
+func (c *conn) unsendable(x *exchange.Exchange, err error) error {
+	c.keep, x.Aborted = false, true
+	if errors.Is(err, wire.ErrTimeout) {
+		// The kernel would keep what it holds for the client long after a mere close.
+		_ = c.sock.Abort()
 	}
 	return err
 }
@@ -138,19 +148,27 @@ func (c *conn) sendStream(x *exchange.Exchange, bare, chunked bool) error {
 	if bare {
 		return c.write(x, w.out)
 	}
-	if x.Length >= 0 && x.Length <= relaySize/2 {
-		return c.sendSmall(x)
+	sent := !x.Stream.Ready()
+	if sent {
+		// The head must not wait for content that may come much later.
+		if err := c.write(x, w.out); err != nil {
+			return err
+		}
+		w.out = w.out[:0]
 	}
-	buf := relays.Get().(*[]byte)
-	defer relays.Put(buf)
-	return c.relay(x, *buf, chunked)
+	switch {
+	case x.Length >= 0 && x.Length <= relaySize/2:
+		return c.sendSmall(x, sent)
+	case x.Length > 0:
+		return c.sendLarge(x, sent)
+	}
+	return c.relay(x, sent, chunked)
 }
 
 // sendSmall sends an answer of known, small size with as few writes as its
 // content comes in.
-func (c *conn) sendSmall(x *exchange.Exchange) error {
+func (c *conn) sendSmall(x *exchange.Exchange, sent bool) error {
 	w := c.work
-	sent := false
 	for total := len(w.out) + int(x.Length) - int(x.BytesOut); cap(w.out) < total; {
 		w.out = append(make([]byte, 0, total+512), w.out...)
 	}
@@ -175,11 +193,55 @@ func (c *conn) sendSmall(x *exchange.Exchange) error {
 	}
 }
 
-// relay sends content of any length through buf: one read, one write, so that
-// the client's pace is the upstream's, and nothing waits in the gateway.
-func (c *conn) relay(x *exchange.Exchange, buf []byte, chunked bool) error {
-	head := c.work.out
-	sent := false
+// splicer is content that can move to a socket within the kernel.
+type splicer interface {
+	SpliceTo(dst *wire.Sock) (int64, error)
+}
+
+// sendLarge sends an answer of known size: what is there already together with
+// the head, the rest within the kernel where that can be.
+func (c *conn) sendLarge(x *exchange.Exchange, sent bool) error {
+	s, ok := x.Stream.(splicer)
+	if !ok {
+		return c.relay(x, sent, false)
+	}
+	w := c.work
+	for x.Stream.Ready() {
+		if cap(w.out)-len(w.out) < relaySize/4 {
+			w.out = append(make([]byte, 0, len(w.out)+relaySize/2), w.out...)
+		}
+		n, err := x.Stream.Read(w.out[len(w.out):cap(w.out)])
+		if err != nil && !x.Stream.Done() {
+			return c.broken(x, sent, err)
+		}
+		x.BytesOut += int64(n)
+		if err := c.write(x, w.out[:len(w.out)+n]); err != nil || x.Stream.Done() {
+			return err
+		}
+		sent, w.out = true, w.out[:0]
+	}
+	for !x.Stream.Done() {
+		n, err := s.SpliceTo(c.sock)
+		x.BytesOut += n
+		var sending *wire.SendError
+		switch {
+		case err == wire.ErrNoSplice:
+			return c.relay(x, sent, false)
+		case errors.As(err, &sending):
+			return c.unsendable(x, sending.Err)
+		case err != nil:
+			return c.broken(x, sent, err)
+		}
+	}
+	return nil
+}
+
+// relay sends content of any length through a buffer: one read, one write, so
+// that the client's pace is the upstream's, and nothing waits in the gateway.
+func (c *conn) relay(x *exchange.Exchange, sent, chunked bool) error {
+	pooled := relays.Get().(*[]byte)
+	defer relays.Put(pooled)
+	buf, head := *pooled, c.work.out
 	for {
 		from := len(head) + sizeRoom
 		n, err := x.Stream.Read(buf[from : len(buf)-tailRoom])
