@@ -22,6 +22,8 @@ type Body interface {
 	io.Reader
 	// Done tells whether everything was read, without waiting.
 	Done() bool
+	// Ready tells whether Read would return without waiting.
+	Ready() bool
 	// Trailers returns the trailer field lines, each ended by CRLF, once Done.
 	Trailers() []byte
 	// Close gives up what is unread and frees what the body stands on.

@@ -53,4 +53,23 @@ func (b *requestBody) Done() bool { return b.whole.Load() }
 // Close gives up the rest of the body; the connection ends after the answer.
 func (b *requestBody) Close() error { return nil }
 
+// SpliceTo moves some of the body to dst within the kernel, as
+// wire.Body.Splice does.
+func (b *requestBody) SpliceTo(dst *wire.Sock) (int64, error) {
+	if len(b.c.work.in.ahead) > 0 || b.expect {
+		return 0, wire.ErrNoSplice
+	}
+	n, err := b.Body.Splice(dst, b.c.sock, spliceMost)
+	if limit := b.c.work.x.MaxBody; limit >= 0 && b.Count() > limit {
+		return n, exchange.ErrBodyTooLarge
+	}
+	if b.Body.Done() {
+		b.whole.Store(true)
+	}
+	return n, err
+}
+
+// spliceMost is how much moves between two looks at the limits.
+const spliceMost = 1 << 20
+
 var _ exchange.Body = (*requestBody)(nil)

@@ -55,12 +55,44 @@ func (p *pump) run() {
 		p.send(p.rest)
 		return
 	}
-	for !p.last.Load() && p.step() {
+	for !p.last.Load() && (p.splice() || p.step()) {
 	}
+}
+
+// splicer is a body that can move within the kernel.
+type splicer interface {
+	SpliceTo(dst *wire.Sock) (int64, error)
+}
+
+// splice moves a piece within the kernel; false means that step must do it, or
+// that the pump has come to its end.
+func (p *pump) splice() bool {
+	body, ok := p.body.(splicer)
+	if !ok || p.c.tls != nil || p.left < wire.SpliceLeast || p.sendErr != nil || p.refusal != nil {
+		return false
+	}
+	n, err := body.SpliceTo(p.c.sock)
+	p.left -= n
+	p.progress.Store(wire.Now())
+	var sending *wire.SendError
+	switch {
+	case err == nil:
+		p.last.Store(p.left == 0)
+		return true
+	case err == wire.ErrNoSplice:
+	case errors.As(err, &sending):
+		p.failed(sending.Err)
+	default:
+		p.abort(err)
+	}
+	return false
 }
 
 // step moves one buffer.
 func (p *pump) step() bool {
+	if p.sendErr != nil || p.refusal != nil {
+		return false
+	}
 	n, err := p.body.Read(p.buf[sizeRoom : len(p.buf)-tailRoom])
 	whole := err == io.EOF || (err == nil && p.body.Done())
 	if err != nil && err != io.EOF {
@@ -108,6 +140,11 @@ func (p *pump) send(b []byte) bool {
 	if err == nil {
 		return true
 	}
+	return p.failed(err)
+}
+
+// failed ends the pump because the upstream does not take the request.
+func (p *pump) failed(err error) bool {
 	p.sendErr = err
 	if isTimeout(err) {
 		_ = p.c.sock.Close() // nobody reads the request; who waits for an answer learns it now

@@ -286,3 +286,5 @@ func eventually(t *testing.T, what string, cond func() bool) {
 		time.Sleep(time.Millisecond)
 	}
 }
+
+func (u *upload) Ready() bool { return true }

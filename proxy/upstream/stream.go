@@ -1,11 +1,39 @@
 package upstream
 
-import "weir/proxy/exchange"
+import (
+	"errors"
+
+	"weir/proxy/exchange"
+	"weir/proxy/wire"
+)
 
 // Read implements exchange.Body: the answer's content. The connection is free
 // for other requests as soon as all of it was read.
 func (f *flight) Read(p []byte) (int, error) {
 	n, err := f.body.Read(p)
+	return n, f.progressed(err)
+}
+
+// spliceMost is how much moves between two looks at the limits.
+const spliceMost = 1 << 20
+
+// SpliceTo moves some of the content to dst within the kernel, as
+// wire.Body.Splice does.
+func (f *flight) SpliceTo(dst *wire.Sock) (int64, error) {
+	if f.c == nil || f.c.tls != nil {
+		return 0, wire.ErrNoSplice
+	}
+	n, err := f.body.Splice(dst, f.c.sock, spliceMost)
+	var sending *wire.SendError
+	if err == wire.ErrNoSplice || errors.As(err, &sending) {
+		return n, err
+	}
+	return n, f.progressed(err)
+}
+
+// progressed frees the connection when the content has ended, well or not. It
+// returns err, or the reason behind it.
+func (f *flight) progressed(err error) error {
 	switch {
 	case f.c == nil:
 	case f.body.Done():
@@ -19,7 +47,7 @@ func (f *flight) Read(p []byte) (int, error) {
 		f.x.Cause = err
 		f.end(false)
 	}
-	return n, err
+	return err
 }
 
 func (f *flight) end(whole bool) {
@@ -29,6 +57,9 @@ func (f *flight) end(whole bool) {
 
 // Done implements exchange.Body.
 func (f *flight) Done() bool { return f.body.Done() }
+
+// Ready implements exchange.Body.
+func (f *flight) Ready() bool { return f.body.Ready() }
 
 // Trailers implements exchange.Body.
 func (f *flight) Trailers() []byte { return f.body.Trailers() }

@@ -66,6 +66,11 @@ func (b *Body) Begin(r *bufio.Reader, length int64) {
 // Done tells whether the whole body was read, trailers included.
 func (b *Body) Done() bool { return b.state == bodyDone }
 
+// Ready tells whether a read returns at once.
+func (b *Body) Ready() bool {
+	return b.state == bodyDone || b.state == bodyError || b.r.Buffered() > 0
+}
+
 // Count returns how many bytes of content were read.
 func (b *Body) Count() int64 { return b.read }
 
@@ -235,7 +240,7 @@ func unhex(c byte) byte {
 	if isDigit(c) {
 		return c - '0'
 	}
-	return c|0x20 - 'a' + 10
+	return c | 0x20 - 'a' + 10
 }
 
 // readTrailers reads the trailer section (RFC 9112 §7.1.2).
