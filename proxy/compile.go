@@ -161,7 +161,9 @@ func (c *compiler) upstream(name string, u config.Upstream) {
 }
 
 func addressOf(text string, u config.Upstream) upstream.Address {
-	a := upstream.Address{URL: text}
+	a := upstream.Address{URL: text, Limits: upstream.Limits{
+		MaxConnections: u.MaxConnections, MaxIdle: u.MaxIdle, IdleLifetime: time.Duration(u.IdleTimeout),
+	}}
 	if u.TLS != nil {
 		a.TLS = weirtls.Options{
 			CA: u.TLS.CA, Cert: u.TLS.Cert, Key: u.TLS.Key, ServerName: u.TLS.ServerName,

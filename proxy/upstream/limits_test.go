@@ -360,7 +360,7 @@ func TestAddresses(t *testing.T) {
 	f("http://a.example:8080/v1/", "b.example", "http", "a.example:8080", "/v1", "b.example")
 	f("http://[::1]:9000/a%2Fb", "", "http", "[::1]:9000", "/a%2Fb", "[::1]:9000")
 	f("unix:/run/a.sock", "", "http", "/run/a.sock", "", "localhost")
-	f("unix:///run/b.sock", "", "http", "/run/b.sock", "", "localhost")
+	f("unix:/run/b.sock:/v1/", "", "http", "/run/b.sock", "/v1", "localhost")
 	for _, bad := range []string{"", "a.example:80", "ftp://a", "http://", "http://u@a", "http://a?b", "http://a#b", "unix:", "http://a:b", "://"} {
 		if _, err := r.Acquire(Address{URL: bad}); err == nil || !strings.HasPrefix(err.Error(), "cannot use target ") {
 			t.Errorf("%q: got %v; want an error that names it", bad, err)

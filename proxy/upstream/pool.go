@@ -112,7 +112,7 @@ func (p *pool) put(c *conn, shard int) {
 	if p.waiting.Load() > 0 && p.hand(c) {
 		return
 	}
-	if p.closed.Load() || p.idle() >= p.target.registry.config.MaxIdle || !p.push(c, shard) {
+	if p.closed.Load() || p.idle() >= p.target.limits.MaxIdle || !p.push(c, shard) {
 		p.drop(c)
 		return
 	}
@@ -153,7 +153,7 @@ func (p *pool) idle() int {
 
 // reserve makes room for one more connection.
 func (p *pool) reserve() bool {
-	limit := int64(p.target.registry.config.MaxConnections)
+	limit := int64(p.target.limits.MaxConnections)
 	if p.live.Add(1) <= limit || limit <= 0 {
 		return true
 	}

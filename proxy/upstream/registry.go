@@ -49,7 +49,7 @@ func (r *Registry) Acquire(a Address) (*Target, error) {
 	if err := t.parse(a); err != nil {
 		return nil, err
 	}
-	t.key = t.scheme + " " + t.network + " " + t.address + " " + t.base + " " + string(t.host)
+	t.key = t.scheme + " " + t.network + " " + t.address + " " + t.base + " " + string(t.host) + fmt.Sprint(t.limits)
 	if t.scheme == "https" {
 		print, err := a.TLS.Fingerprint()
 		if err != nil {
@@ -130,11 +130,11 @@ func (r *Registry) reap() {
 		}
 		now := wire.Now()
 		r.clock.Store(now)
-		oldest := int64(0)
-		if r.config.IdleLifetime > 0 {
-			oldest = now - int64(r.config.IdleLifetime)
-		}
 		for _, t := range r.Targets() {
+			oldest := int64(0)
+			if t.limits.IdleLifetime > 0 {
+				oldest = now - int64(t.limits.IdleLifetime)
+			}
 			t.pool.sweep(oldest)
 		}
 	}

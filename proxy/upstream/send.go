@@ -77,7 +77,7 @@ func (f *flight) begin(t *Target, x *exchange.Exchange, call *Call) {
 	if call.Total > 0 {
 		f.by = wire.At(x.Start.Add(call.Total))
 	}
-	f.framing = framing{length: lengthOf(x), upgrade: call.Upgrade, close: config.MaxIdle <= 0}
+	f.framing = framing{length: lengthOf(x), upgrade: call.Upgrade, close: t.limits.MaxIdle <= 0}
 	t.inFlight.Add(1)
 }
 

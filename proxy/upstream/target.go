@@ -4,18 +4,39 @@ import (
 	stdtls "crypto/tls"
 	"fmt"
 	"net"
-	"net/url"
-	"strings"
 	"sync/atomic"
+	"time"
 
+	"weir/proxy/config"
 	weirtls "weir/tls"
 )
 
 // Address says where a target is and how it is reached.
 type Address struct {
-	URL  string // http://host:port/base, https://…, or unix:/path/of/socket
-	Host string // value of Host; "" = that of the URL
-	TLS  weirtls.Options
+	URL    string // http://host:port/base, https://…, or unix:/path/of/socket:/base
+	Host   string // value of Host; "" = that of the URL
+	TLS    weirtls.Options
+	Limits Limits
+}
+
+// Limits bounds the connections to one target. A zero is what Config says.
+type Limits struct {
+	MaxConnections int
+	MaxIdle        int
+	IdleLifetime   time.Duration
+}
+
+func (l Limits) or(c *Config) Limits {
+	if l.MaxConnections == 0 {
+		l.MaxConnections = c.MaxConnections
+	}
+	if l.MaxIdle == 0 {
+		l.MaxIdle = c.MaxIdle
+	}
+	if l.IdleLifetime == 0 {
+		l.IdleLifetime = c.IdleLifetime
+	}
+	return l
 }
 
 // Target is one address with its connections. It is made by Registry.Acquire
@@ -30,6 +51,7 @@ type Target struct {
 	tls      *stdtls.Config
 	key      string
 	registry *Registry
+	limits   Limits
 	pool     pool
 	inFlight atomic.Int64
 }
@@ -52,55 +74,24 @@ func (t *Target) Host() []byte { return t.host }
 // are not yet whole, tunnels included.
 func (t *Target) InFlight() int64 { return t.inFlight.Load() }
 
-// parse fills in what the URL says.
+// parse fills in what the address says.
 func (t *Target) parse(a Address) error {
-	t.name = a.URL
-	if rest, ok := strings.CutPrefix(a.URL, "unix:"); ok {
-		return t.parseUnix(a, rest)
-	}
-	u, err := url.Parse(a.URL)
+	parts, err := config.ParseTarget(a.URL)
 	if err != nil {
 		return fmt.Errorf("cannot use target %q: %w", a.URL, err)
 	}
-	port := u.Port()
-	switch u.Scheme {
-	case "http":
-		if port == "" {
-			port = "80"
-		}
-	case "https":
-		if port == "" {
-			port = "443"
-		}
-	default:
-		return fmt.Errorf("cannot use target %q: the scheme must be http, https or unix", a.URL)
+	t.name, t.address, t.base, t.host = a.URL, parts.Address, parts.Base, []byte(parts.Host)
+	t.scheme, t.network = "http", "tcp"
+	if parts.TLS {
+		t.scheme = "https"
 	}
-	if u.Hostname() == "" {
-		return fmt.Errorf("cannot use target %q: it names no host", a.URL)
+	if parts.Unix {
+		t.network = "unix"
 	}
-	if u.User != nil || u.RawQuery != "" || u.ForceQuery || u.Fragment != "" {
-		return fmt.Errorf("cannot use target %q: only scheme, host, port and path belong there", a.URL)
-	}
-	t.scheme, t.network = u.Scheme, "tcp"
-	t.address = net.JoinHostPort(u.Hostname(), port)
-	t.base = strings.TrimRight(u.EscapedPath(), "/")
-	t.host = []byte(u.Host)
 	if a.Host != "" {
 		t.host = []byte(a.Host)
 	}
-	return nil
-}
-
-func (t *Target) parseUnix(a Address, path string) error {
-	path = "/" + strings.TrimLeft(path, "/")
-	if path == "/" {
-		return fmt.Errorf("cannot use target %q: it names no socket", a.URL)
-	}
-	t.scheme, t.network, t.address = "http", "unix", path
-	t.host = []byte("localhost")
-	if a.Host != "" {
-		t.host = []byte(a.Host)
-	}
+	t.limits = a.Limits.or(&t.registry.config)
 	return nil
 }
 
@@ -112,11 +103,11 @@ func (t *Target) secure(o weirtls.Options) error {
 	if o.ServerName == "" {
 		o.ServerName, _, _ = net.SplitHostPort(t.address)
 	}
-	config, err := weirtls.ClientConfig(o)
+	settings, err := weirtls.ClientConfig(o)
 	if err != nil {
 		return fmt.Errorf("cannot use target %q: %w", t.name, err)
 	}
-	config.NextProtos = []string{"http/1.1"}
-	t.tls = config
+	settings.NextProtos = []string{"http/1.1"}
+	t.tls = settings
 	return nil
 }
