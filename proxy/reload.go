@@ -54,11 +54,13 @@ func (g *Gateway) follow(ctx context.Context, watcher *fsnotify.Watcher, files [
 		select {
 		case <-ctx.Done():
 			return
-		case _, ok := <-watcher.Events:
+		case event, ok := <-watcher.Events:
 			if !ok {
 				return
 			}
-			settled.Reset(settleTime)
+			if concerns(event.Name, files) {
+				settled.Reset(settleTime)
+			}
 		case err := <-watcher.Errors:
 			g.log.Error().Err(err).Msg("cannot watch the document")
 			settled.Reset(settleTime)
@@ -71,6 +73,33 @@ func (g *Gateway) follow(ctx context.Context, watcher *fsnotify.Watcher, files [
 			_ = g.Reload() // it has logged why not
 		}
 	}
+}
+
+// concerns tells whether a change of name may change what the files hold: it is
+// one of them, or on the way to one by symbolic links. A log that grows beside
+// the document must not keep the reload waiting.
+func concerns(name string, files []string) bool {
+	for _, file := range files {
+		if filepath.Base(name) == filepath.Base(file) {
+			return true
+		}
+		for path := file; ; {
+			real, err := os.Readlink(path)
+			if err != nil {
+				break
+			}
+			if !filepath.IsAbs(real) {
+				real = filepath.Join(filepath.Dir(path), real)
+			}
+			for part := real; len(part) > 1 && part != filepath.Dir(file); part = filepath.Dir(part) {
+				if filepath.Base(name) == filepath.Base(part) {
+					return true
+				}
+			}
+			path = real
+		}
+	}
+	return false
 }
 
 // directoriesOf returns where changes of files show: their directories, and
