@@ -43,8 +43,8 @@ func between(t *testing.T, what string, begun time.Time, least, most time.Durati
 func TestHeadThatDrips(t *testing.T) {
 	up := startUpstream(t, answerEach(ok))
 	g := startGateway(t, proxyTo(up.url()), func(o *Options) { o.Listen.HeadTimeout = 150 * time.Millisecond })
-	c := g.dial()
 	begun := time.Now()
+	c := g.dial()
 	c.send("GET / HTTP/1.1\r\nHost: h\r\nX: ")
 	dripping := drip(c.Conn, 10*time.Millisecond)
 	a := c.answer("GET")
@@ -61,8 +61,8 @@ func TestHeadThatDrips(t *testing.T) {
 
 func TestConnectionThatSaysNothing(t *testing.T) {
 	g := startGateway(t, proxyTo("http://127.0.0.1:9"), func(o *Options) { o.Listen.HeadTimeout = 100 * time.Millisecond })
-	c := g.dial()
 	begun := time.Now()
+	c := g.dial()
 	c.closed()
 	between(t, "the end of the connection", begun, 100*time.Millisecond, 300*time.Millisecond)
 }

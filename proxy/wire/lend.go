@@ -31,9 +31,15 @@ func (s *Sock) ReadLent(l Lender) (int, error) {
 		if s.in.until != 0 && Now() >= s.in.until {
 			return 0, ErrTimeout
 		}
-		s.in.armed = 0
+		// A deadline has fired that an earlier wait had armed: until there is
+		// another one, no read even begins.
+		s.in.armed = fired
+		s.armLong(Now())
 	}
 }
+
+// fired stands for a deadline that has passed.
+const fired = -1
 
 // armLong arms the deadline for the whole wait: nobody is watched meanwhile,
 // so nothing needs looking up before its end.

@@ -126,7 +126,12 @@ func (s *Sock) lookUp() error {
 	}
 	if s.noWait {
 		s.in.armed = 0
-		return ErrTimeout
+		if s.raw == nil {
+			return ErrTimeout
+		}
+		// A deadline has fired that an earlier wait had armed; it would hide
+		// what is there to be read.
+		return s.nc.SetReadDeadline(time.Time{})
 	}
 	now := Now()
 	if s.in.until == 0 {
