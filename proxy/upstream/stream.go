@@ -14,6 +14,16 @@ func (f *flight) Read(p []byte) (int, error) {
 	return n, f.progressed(err)
 }
 
+// Take returns content that is there already, without copying it, as
+// wire.Body.Take does. It is valid until the next call; so the connection is
+// not free before that.
+func (f *flight) Take() []byte {
+	if f.c == nil {
+		return nil
+	}
+	return f.body.Take()
+}
+
 // spliceMost is how much moves between two looks at the limits.
 const spliceMost = 1 << 20
 
@@ -71,7 +81,7 @@ func (f *flight) Close() error {
 		return nil
 	}
 	if f.c != nil {
-		f.end(false)
+		f.end(f.body.Done())
 	}
 	f.free()
 	return nil

@@ -71,6 +71,23 @@ func (b *Body) Ready() bool {
 	return b.state == bodyDone || b.state == bodyError || b.r.Buffered() > 0
 }
 
+// Take returns content that is buffered already, without copying it, and counts
+// it as read; nil if there is none. It is valid until the next call on b or on
+// the reader below.
+func (b *Body) Take() []byte {
+	if b.state != bodyData || b.chunked {
+		return nil
+	}
+	p, _ := b.r.Peek(int(min(int64(b.r.Buffered()), b.left)))
+	_, _ = b.r.Discard(len(p))
+	b.left -= int64(len(p))
+	b.read += int64(len(p))
+	if b.left == 0 {
+		b.state = bodyDone
+	}
+	return p
+}
+
 // Count returns how many bytes of content were read.
 func (b *Body) Count() int64 { return b.read }
 

@@ -54,6 +54,10 @@ const (
 	Unknown int64 = -2
 )
 
+// methodMax is longer than any registered method; what is longer than that is
+// no HTTP.
+const methodMax = 64
+
 // Head is what the strict pass learned of one message head. The zero value is
 // ready; Reset makes it so again. Not safe for concurrent use.
 type Head struct {
@@ -164,10 +168,10 @@ func startsLikeRequest(b []byte, lim *Limits) *Fault {
 	for i < len(b) && isToken[b[i]] {
 		i++
 	}
+	if i > methodMax {
+		return faultMethod
+	}
 	if i == len(b) {
-		if i > 64 {
-			return faultMethod
-		}
 		return nil
 	}
 	if i == 0 || b[i] != ' ' {
@@ -199,7 +203,7 @@ func (h *Head) requestLine(line []byte, lim *Limits) *Fault {
 	for i < len(line) && isToken[line[i]] {
 		i++
 	}
-	if i == 0 || i > 64 || i == len(line) || line[i] != ' ' {
+	if i == 0 || i > methodMax || i == len(line) || line[i] != ' ' {
 		return faultMethod
 	}
 	h.Method = span{0, i}

@@ -42,6 +42,7 @@ type Sock struct {
 	raw syscall.RawConn // nil: no descriptor (in-memory connections, other systems)
 
 	in, out     wait
+	both        both // of the WriteBoth under way
 	watch       Watcher
 	noWait      bool // reads
 	interrupted atomic.Bool
@@ -49,7 +50,7 @@ type Sock struct {
 	lender Lender // of the ReadLent under way
 
 	readFn, writeFn, waitFn func(fd uintptr) bool
-	lentFn                  func(fd uintptr) bool
+	lentFn, bothFn          func(fd uintptr) bool
 	pollFn, peekFn          func(fd uintptr)
 	polled, peeked          atomic.Int32
 }
@@ -175,6 +176,22 @@ func (s *Sock) Write(p []byte) (int, error) {
 		s.out.armed = 0
 		s.armWrite(now)
 	}
+}
+
+// WriteBoth writes a and then b, in one call to the kernel where it can.
+func (s *Sock) WriteBoth(a, b []byte) (int, error) {
+	n, err := s.writeBothOnce(a, b)
+	if err != nil && !errors.Is(err, os.ErrDeadlineExceeded) {
+		return n, err
+	}
+	for _, p := range [2][]byte{a, b} {
+		skip := min(n, len(p))
+		n -= skip
+		if _, err := s.Write(p[skip:]); err != nil {
+			return 0, err
+		}
+	}
+	return len(a) + len(b), nil
 }
 
 const never = int64(1) << 62

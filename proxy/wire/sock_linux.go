@@ -21,7 +21,7 @@ func (s *Sock) openRaw() {
 	s.raw = raw
 	// Method values allocate: made once here, not once a call.
 	s.readFn, s.writeFn, s.waitFn = s.tryRead, s.tryWrite, s.readable
-	s.lentFn = s.tryLent
+	s.lentFn, s.bothFn = s.tryLent, s.tryBoth
 	s.pollFn, s.peekFn = s.poll, s.peek
 }
 
@@ -185,6 +185,46 @@ func (s *Sock) tryLent(fd uintptr) bool {
 			return false
 		default:
 			s.in.done, s.in.err = 0, os.NewSyscallError("read", errno)
+			return true
+		}
+	}
+}
+
+// both is a message of two parts.
+type both struct {
+	parts [2]unix.Iovec
+	head  unix.Msghdr
+}
+
+// writeBothOnce writes as much of a and b as the socket takes at once.
+func (s *Sock) writeBothOnce(a, b []byte) (int, error) {
+	if s.raw == nil || len(a) == 0 || len(b) == 0 {
+		return 0, nil
+	}
+	s.out.until, s.out.done, s.out.err = 0, 0, nil
+	s.both.parts = [2]unix.Iovec{{Base: &a[0], Len: uint64(len(a))}, {Base: &b[0], Len: uint64(len(b))}}
+	s.both.head = unix.Msghdr{Iov: &s.both.parts[0], Iovlen: 2}
+	err := s.raw.Write(s.bothFn)
+	s.both = both{}
+	if err != nil {
+		return s.out.done, err
+	}
+	return s.out.done, s.out.err
+}
+
+func (s *Sock) tryBoth(fd uintptr) bool {
+	for {
+		n, _, errno := syscall.RawSyscall(syscall.SYS_SENDMSG, fd, uintptr(unsafe.Pointer(&s.both.head)), syscall.MSG_NOSIGNAL)
+		switch errno {
+		case 0:
+			s.out.done = int(n)
+			return true
+		case syscall.EINTR:
+		case syscall.EAGAIN:
+			s.armWrite(Now())
+			return false
+		default:
+			s.out.err = os.NewSyscallError("write", errno)
 			return true
 		}
 	}
