@@ -50,6 +50,7 @@ type AccessLog struct {
 	oneIn   uint64
 	shards  []logShard
 	lines   sync.Pool // of *logLine
+	json    sync.Pool // of *jsonLine
 	writer  *logWriter
 	dropped atomic.Uint64 // beside what each shard dropped
 }
@@ -59,6 +60,8 @@ type logLine struct{ bytes []byte }
 // logShard collects the lines of one shard's connections. The requests fill one
 // buffer while the writer empties the other.
 type logShard struct {
+	logger  zerolog.Logger // of JSON lines, into the shard itself
+	writer  *logWriter
 	mu      sync.Mutex
 	filling []byte
 	closed  bool
@@ -97,13 +100,21 @@ func newAccessLog(cfg LogConfig, format *logFormat, shards int, open func() (*os
 		oneIn:  uint64(max(cfg.KeepOneIn, 1)),
 		shards: make([]logShard, max(shards, 1)),
 	}
-	for i := range l.shards {
-		l.shards[i].filling = make([]byte, 0, max(bufferBytes, minBufferBytes))
-	}
-	l.lines.New = func() any { return &logLine{make([]byte, 0, 1024)} }
-	l.writer = newLogWriter(l, cfg, file, open)
+	l.writer = newLogWriter(l, cfg, file, open, max(bufferBytes, minBufferBytes))
+	l.prepare(max(bufferBytes, minBufferBytes))
 	go l.writer.run()
 	return l, nil
+}
+
+// prepare makes what the lines are formatted in and where they wait.
+func (l *AccessLog) prepare(bufferBytes int) {
+	l.lines.New = func() any { return &logLine{make([]byte, 0, 1024)} }
+	l.json.New = func() any { return newJSONLine() }
+	for i := range l.shards {
+		s := &l.shards[i]
+		s.filling = make([]byte, 0, bufferBytes)
+		s.writer, s.logger = l.writer, zerolog.New(s)
+	}
 }
 
 // Write takes a line for r, or drops it when the shard's buffer is full. It
@@ -121,15 +132,30 @@ func (l *AccessLog) Write(r *Record) {
 		return
 	}
 	// The line is made outside the lock: requests of one shard run on all cores.
+	if l.format.isJSON {
+		line := l.json.Get().(*jsonLine)
+		line.write(&s.logger, r)
+		l.json.Put(line)
+		return
+	}
 	line := l.lines.Get().(*logLine)
 	line.bytes = l.format.appendLine(line.bytes[:0], r)
-	l.put(s, line.bytes)
+	s.put(line.bytes)
 	if cap(line.bytes) <= maxPooledLineBytes {
 		l.lines.Put(line)
 	}
 }
 
-func (l *AccessLog) put(s *logShard, line []byte) {
+// Write takes a line from zerolog. It tells of no error: what is dropped is counted.
+func (s *logShard) Write(line []byte) (int, error) {
+	s.put(line)
+	return len(line), nil
+}
+
+// WriteLevel is Write; with it zerolog needs no adapter.
+func (s *logShard) WriteLevel(_ zerolog.Level, line []byte) (int, error) { return s.Write(line) }
+
+func (s *logShard) put(line []byte) {
 	s.mu.Lock()
 	before := len(s.filling)
 	if s.closed || before+len(line) > cap(s.filling) {
@@ -142,9 +168,9 @@ func (l *AccessLog) put(s *logShard, line []byte) {
 	s.mu.Unlock()
 
 	if before < half && after >= half {
-		wake(l.writer.urgent)
+		wake(s.writer.urgent)
 	} else if before == 0 {
-		wake(l.writer.dirty)
+		wake(s.writer.dirty)
 	}
 }
 

@@ -130,7 +130,7 @@ func TestBlockedOutputDropsAndCounts(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer reader.Close()
-	l, err := newAccessLog(LogConfig{BufferBytes: minBufferBytes}, compileJSON(), 1, func() (*os.File, error) { return writer, nil })
+	l, err := newAccessLog(LogConfig{BufferBytes: minBufferBytes}, &logFormat{isJSON: true}, 1, func() (*os.File, error) { return writer, nil })
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -165,7 +165,7 @@ func TestCloseGivesUpOnABlockedOutput(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer reader.Close()
-	l, err := newAccessLog(LogConfig{}, compileJSON(), 1, func() (*os.File, error) { return writer, nil })
+	l, err := newAccessLog(LogConfig{}, &logFormat{isJSON: true}, 1, func() (*os.File, error) { return writer, nil })
 	if err != nil {
 		t.Fatal(err)
 	}

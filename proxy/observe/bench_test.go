@@ -3,8 +3,6 @@ package observe
 import (
 	"testing"
 	"time"
-
-	"github.com/rs/zerolog"
 )
 
 const benchFormat = `{"id":"$context.requestId","ip":"$context.identity.sourceIp","at":"$context.requestTime","method":"$context.httpMethod",` +
@@ -51,81 +49,30 @@ func BenchmarkWriteParallel(b *testing.B) {
 	})
 }
 
-// BenchmarkJSONLine compares the compiled format with zerolog's events on the same
-// fields, into the same shard: the reason why the access log appends by itself.
+// BenchmarkJSONLine is what the request itself pays for its line: formatting, and
+// the copy into a shard whose writer keeps up.
 func BenchmarkJSONLine(b *testing.B) {
-	r := sampleRecord()
-	b.Run("compiled", func(b *testing.B) {
-		s := &logShard{filling: make([]byte, 0, defaultBufferBytes)}
-		format := compileJSON()
-		buffer := make([]byte, 0, 4096)
-		b.ReportAllocs()
-		for b.Loop() {
-			buffer = format.appendLine(buffer[:0], r)
-			s.add(buffer)
-		}
-	})
-	b.Run("zerolog", func(b *testing.B) {
-		s := &logShard{filling: make([]byte, 0, defaultBufferBytes)}
-		logger, quoted := zerolog.New(s), newEscaper(quotedText)
-		b.ReportAllocs()
-		for b.Loop() {
-			logWithZerolog(&logger, quoted, r)
-		}
-	})
-}
-
-func (s *logShard) add(line []byte) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if len(s.filling)+len(line) > cap(s.filling) {
-		s.filling = s.filling[:0]
+	for _, row := range []struct {
+		name   string
+		record *Record
+	}{{"typical", typicalRecord()}, {"full", sampleRecord()}} {
+		b.Run(row.name, func(b *testing.B) {
+			l := &AccessLog{format: &logFormat{isJSON: true}, oneIn: 1, shards: make([]logShard, 1)}
+			l.writer = &logWriter{dirty: make(chan struct{}, 1), urgent: make(chan struct{}, 1)}
+			l.prepare(defaultBufferBytes)
+			s := &l.shards[0]
+			b.ReportAllocs()
+			for b.Loop() {
+				if len(s.filling) > defaultBufferBytes/2 {
+					s.filling = s.filling[:0]
+				}
+				l.Write(row.record)
+			}
+			s.filling = s.filling[:0]
+			l.Write(row.record)
+			b.ReportMetric(float64(len(s.filling)), "B/line")
+		})
 	}
-	s.filling = append(s.filling, line...)
-}
-
-// Write makes a shard zerolog's output.
-func (s *logShard) Write(line []byte) (int, error) {
-	s.add(line)
-	return len(line), nil
-}
-
-// logWithZerolog writes the fields that the JSON format writes of sampleRecord.
-func logWithZerolog(logger *zerolog.Logger, quoted *escaper, r *Record) {
-	var scratch [256]byte
-	logger.Log().
-		Bytes("time", appendTimestamp(scratch[:0], r.Start)).
-		Bytes("request_id", r.RequestID).
-		Bytes("client", r.Client.AppendTo(scratch[:0])).
-		Bytes("peer", r.Peer.AppendTo(scratch[:0])).
-		Str("listener", r.Listener).
-		Str("scheme", r.Scheme).
-		Str("protocol", r.Protocol).
-		Str("tls", r.TLS).
-		Bytes("method", r.Method).
-		Bytes("host", r.Host).
-		Bytes("path", r.Path).
-		Bytes("query", appendQuery(scratch[:0], quoted, queryOf(r.RequestTarget))).
-		Int("status", r.Status).
-		Int64("bytes_in", r.BytesIn).
-		Int64("bytes_out", r.BytesOut).
-		Float64("duration_ms", float64(r.Took)/float64(time.Millisecond)).
-		Str("api", r.API).
-		Str("stage", r.Stage).
-		Str("route", r.Route).
-		Str("domain", r.Domain).
-		Str("upstream", r.UpstreamName).
-		Str("target", r.Target).
-		Int("upstream_status", r.UpstreamStatus).
-		Float64("upstream_ms", float64(r.UpstreamFirstByte)/float64(time.Millisecond)).
-		Float64("upstream_total_ms", float64(r.UpstreamTotal)/float64(time.Millisecond)).
-		Int("retries", r.Retries).
-		Bool("reused", r.ConnectionReused).
-		Bytes("user_agent", r.UserAgent).
-		Bytes("referer", appendURL(scratch[:0], quoted, r.Referer)).
-		Bytes("trace_id", traceIDOf(r.TraceParent)).
-		Str("principal", r.Authorizer.Principal).
-		Send()
 }
 
 func BenchmarkTimestamp(b *testing.B) {

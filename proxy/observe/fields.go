@@ -10,11 +10,10 @@ import (
 // logField is one thing that a line of the access log can tell.
 type logField struct {
 	context string // name after "$context.", "" when AWS has none
-	json    string // key of the JSON format, "" when it does not tell it
-	number  bool   // JSON writes it without quotes
+	json    string // key of the JSON format, which jsonLine.add writes; "" when it does not tell it
 	help    string
-	// add appends the value, or nothing when it is not known. It is nil where AWS
-	// has a name for something that does not exist here.
+	// add appends the value to a line of a format string, or nothing when it is not
+	// known. It is nil where AWS has a name for something that does not exist here.
 	add func(dst []byte, e *escaper, r *Record) []byte
 }
 
@@ -29,38 +28,38 @@ func logFields() []logField {
 
 func requestFields() []logField {
 	return []logField{
-		{"", "time", false, "start of the request, RFC 3339 in UTC", func(dst []byte, _ *escaper, r *Record) []byte { return appendTimestamp(dst, r.Start) }},
-		{"requestTime", "", false, "start of the request, as the Common Log Format has it", func(dst []byte, _ *escaper, r *Record) []byte { return appendCLFTime(dst, r.Start) }},
-		{"requestTimeEpoch", "", true, "start of the request, in milliseconds of Unix time", func(dst []byte, _ *escaper, r *Record) []byte { return strconv.AppendInt(dst, r.Start.UnixMilli(), 10) }},
-		{"requestId", "request_id", false, "id of the request", func(dst []byte, e *escaper, r *Record) []byte { return appendText(dst, e, r.RequestID) }},
-		{"extendedRequestId", "", false, "longer id of the request; the same as requestId where there is none", appendExtendedID},
-		{"identity.sourceIp", "client", false, "address of the client, after trusted proxies", appendClient},
-		{"", "peer", false, "address and port of the connection's other end", appendPeer},
-		{"", "listener", false, "listener that took the connection", func(dst []byte, e *escaper, r *Record) []byte { return appendText(dst, e, r.Listener) }},
-		{"", "scheme", false, "http or https", func(dst []byte, e *escaper, r *Record) []byte { return appendText(dst, e, r.Scheme) }},
-		{"protocol", "protocol", false, "protocol of the request, e.g. HTTP/1.1", func(dst []byte, e *escaper, r *Record) []byte { return appendText(dst, e, r.Protocol) }},
-		{"", "tls", false, "TLS version", func(dst []byte, e *escaper, r *Record) []byte { return appendText(dst, e, r.TLS) }},
-		{"httpMethod", "method", false, "method of the request", func(dst []byte, e *escaper, r *Record) []byte { return appendText(dst, e, r.Method) }},
-		{"", "host", false, "host that the client asked for", func(dst []byte, e *escaper, r *Record) []byte { return appendText(dst, e, r.Host) }},
-		{"path", "path", false, "path of the request", appendPath},
-		{"", "query", false, "query of the request, without secrets", func(dst []byte, e *escaper, r *Record) []byte { return appendQuery(dst, e, queryOf(r.RequestTarget)) }},
-		{"status", "status", true, "status of the answer", func(dst []byte, _ *escaper, r *Record) []byte { return appendStatus(dst, r.Status) }},
-		{"dataProcessed", "bytes_in", true, "bytes of the request's body", func(dst []byte, _ *escaper, r *Record) []byte { return strconv.AppendInt(dst, r.BytesIn, 10) }},
-		{"responseLength", "bytes_out", true, "bytes of the answer's body", func(dst []byte, _ *escaper, r *Record) []byte { return strconv.AppendInt(dst, r.BytesOut, 10) }},
-		{"", "duration_ms", true, "time until the last byte of the answer, in milliseconds", func(dst []byte, _ *escaper, r *Record) []byte { return appendMillis(dst, r.Took) }},
-		{"responseLatency", "", true, "the same in whole milliseconds", func(dst []byte, _ *escaper, r *Record) []byte {
+		{"", "time", "start of the request, RFC 3339 in UTC", nil},
+		{"requestTime", "", "start of the request, as the Common Log Format has it", func(dst []byte, _ *escaper, r *Record) []byte { return appendCLFTime(dst, r.Start) }},
+		{"requestTimeEpoch", "", "start of the request, in milliseconds of Unix time", func(dst []byte, _ *escaper, r *Record) []byte { return strconv.AppendInt(dst, r.Start.UnixMilli(), 10) }},
+		{"requestId", "request_id", "id of the request", func(dst []byte, e *escaper, r *Record) []byte { return appendText(dst, e, r.RequestID) }},
+		{"extendedRequestId", "", "longer id of the request; the same as requestId where there is none", appendExtendedID},
+		{"identity.sourceIp", "client", "address of the client, after trusted proxies", appendClient},
+		{"", "peer", "address and port of the connection's other end, when that is not the client", nil},
+		{"", "listener", "listener that took the connection, unless it is main", nil},
+		{"", "scheme", "http or https", nil},
+		{"protocol", "protocol", "protocol of the request; in JSON, unless it is HTTP/1.1", func(dst []byte, e *escaper, r *Record) []byte { return appendText(dst, e, r.Protocol) }},
+		{"", "tls", "TLS version", nil},
+		{"httpMethod", "method", "method of the request", func(dst []byte, e *escaper, r *Record) []byte { return appendText(dst, e, r.Method) }},
+		{"", "host", "host that the client asked for", nil},
+		{"path", "path", "path of the request", appendPath},
+		{"", "query", "query of the request, without secrets", nil},
+		{"status", "status", "status of the answer", func(dst []byte, _ *escaper, r *Record) []byte { return appendStatus(dst, r.Status) }},
+		{"dataProcessed", "bytes_in", "bytes of the request's body; in JSON, unless there are none", func(dst []byte, _ *escaper, r *Record) []byte { return strconv.AppendInt(dst, r.BytesIn, 10) }},
+		{"responseLength", "bytes_out", "bytes of the answer's body; in JSON, unless there are none", func(dst []byte, _ *escaper, r *Record) []byte { return strconv.AppendInt(dst, r.BytesOut, 10) }},
+		{"", "duration_ms", "time until the last byte of the answer, in milliseconds", nil},
+		{"responseLatency", "", "the same in whole milliseconds", func(dst []byte, _ *escaper, r *Record) []byte {
 			return strconv.AppendInt(dst, r.Took.Milliseconds(), 10)
 		}},
-		{"apiId", "api", false, "API", func(dst []byte, e *escaper, r *Record) []byte { return appendText(dst, e, r.API) }},
-		{"stage", "stage", false, "stage", func(dst []byte, e *escaper, r *Record) []byte { return appendText(dst, e, r.Stage) }},
-		{"resourcePath", "route", false, "path pattern of the route", func(dst []byte, e *escaper, r *Record) []byte { return appendText(dst, e, r.Route) }},
-		{"routeKey", "", false, "key of the route, e.g. GET /pets", appendRouteKey},
-		{"resourceId", "", false, "id of the resource", func(dst []byte, e *escaper, r *Record) []byte { return appendText(dst, e, r.ResourceID) }},
-		{"deploymentId", "", false, "id of the deployment", func(dst []byte, e *escaper, r *Record) []byte { return appendText(dst, e, r.DeploymentID) }},
-		{"isCanaryRequest", "canary", true, "whether the canary answered", func(dst []byte, _ *escaper, r *Record) []byte { return appendTrue(dst, r.Canary) }},
-		{"domainName", "domain", false, "domain name that matched, or the host", appendDomain},
-		{"domainPrefix", "", false, "first label of domainName", appendDomainPrefix},
-		{"customDomain.basePathMatched", "", false, "base path mapping that matched", func(dst []byte, e *escaper, r *Record) []byte { return appendText(dst, e, r.BasePath) }},
+		{"apiId", "api", "API", func(dst []byte, e *escaper, r *Record) []byte { return appendText(dst, e, r.API) }},
+		{"stage", "stage", "stage; in JSON, unless it is $default", func(dst []byte, e *escaper, r *Record) []byte { return appendText(dst, e, r.Stage) }},
+		{"resourcePath", "route", "path pattern of the route", func(dst []byte, e *escaper, r *Record) []byte { return appendText(dst, e, r.Route) }},
+		{"routeKey", "", "key of the route, e.g. GET /pets", appendRouteKey},
+		{"resourceId", "", "id of the resource", func(dst []byte, e *escaper, r *Record) []byte { return appendText(dst, e, r.ResourceID) }},
+		{"deploymentId", "", "id of the deployment", func(dst []byte, e *escaper, r *Record) []byte { return appendText(dst, e, r.DeploymentID) }},
+		{"isCanaryRequest", "canary", "whether the canary answered", func(dst []byte, _ *escaper, r *Record) []byte { return appendTrue(dst, r.Canary) }},
+		{"domainName", "domain", "domain name that matched, or the host; in JSON, unless it is the host or *", appendDomain},
+		{"domainPrefix", "", "first label of domainName", appendDomainPrefix},
+		{"customDomain.basePathMatched", "", "base path mapping that matched", func(dst []byte, e *escaper, r *Record) []byte { return appendText(dst, e, r.BasePath) }},
 	}
 }
 
@@ -69,30 +68,30 @@ func upstreamFields() []logField {
 	upstreamError := func(dst []byte, e *escaper, r *Record) []byte { return appendText(dst, e, r.UpstreamError) }
 	upstreamID := func(dst []byte, e *escaper, r *Record) []byte { return appendText(dst, e, r.UpstreamID) }
 	return []logField{
-		{"", "upstream", false, "upstream that was asked", func(dst []byte, e *escaper, r *Record) []byte { return appendText(dst, e, r.UpstreamName) }},
-		{"", "target", false, "target that was asked last", func(dst []byte, e *escaper, r *Record) []byte { return appendText(dst, e, r.Target) }},
-		{"integrationStatus", "upstream_status", true, "status that the upstream answered with", upstreamStatus},
-		{"integration.status", "", true, "the same", upstreamStatus},
-		{"integration.integrationStatus", "", true, "the same", upstreamStatus},
-		{"", "upstream_ms", true, "time until the upstream's first byte, in milliseconds", appendUpstreamMillis},
-		{"", "upstream_total_ms", true, "time until the upstream's last byte, in milliseconds", appendUpstreamTotal},
-		{"integrationLatency", "", true, "time until the upstream's first byte, in whole milliseconds", appendIntegrationLatency},
-		{"integration.latency", "", true, "the same", appendIntegrationLatency},
-		{"integrationErrorMessage", "upstream_error", false, "what went wrong with the upstream", upstreamError},
-		{"integration.error", "", false, "the same", upstreamError},
-		{"integration.requestId", "", false, "request id that the upstream answered with", upstreamID},
-		{"awsEndpointRequestId", "", false, "the same", upstreamID},
-		{"", "retries", true, "attempts after the first", appendRetries},
-		{"", "reused", true, "whether the upstream's connection was pooled", func(dst []byte, _ *escaper, r *Record) []byte { return appendTrue(dst, r.ConnectionReused) }},
-		{"", "cache", false, "what the response cache did", func(dst []byte, e *escaper, r *Record) []byte { return appendText(dst, e, r.CacheResult) }},
-		{"", "cause", false, "why the gateway refused or failed", func(dst []byte, e *escaper, r *Record) []byte { return appendText(dst, e, r.Cause) }},
-		{"error.message", "error", false, "error message that the client got", func(dst []byte, e *escaper, r *Record) []byte { return appendText(dst, e, r.ErrorMessage) }},
-		{"error.messageString", "", false, "the same in quotes", appendErrorString},
-		{"error.responseType", "error_type", false, "type of the gateway response", func(dst []byte, e *escaper, r *Record) []byte { return appendText(dst, e, r.ErrorType) }},
-		{"error.validationErrorString", "", false, "what the validation found", func(dst []byte, e *escaper, r *Record) []byte { return appendText(dst, e, r.ValidationError) }},
-		{"wafResponseCode", "waf", false, "WAF_ALLOW or WAF_BLOCK", func(dst []byte, e *escaper, r *Record) []byte { return appendText(dst, e, r.WAFAction) }},
-		{"", "aborted", true, "whether the client left early", func(dst []byte, _ *escaper, r *Record) []byte { return appendTrue(dst, r.Aborted) }},
-		{"", "upgraded", true, "whether the connection became a tunnel", func(dst []byte, _ *escaper, r *Record) []byte { return appendTrue(dst, r.Upgraded) }},
+		{"", "upstream", "upstream that was asked", nil},
+		{"", "target", "target that was asked last, without http://", nil},
+		{"integrationStatus", "upstream_status", "status that the upstream answered with; in JSON, unless it is the answer's", upstreamStatus},
+		{"integration.status", "", "the same", upstreamStatus},
+		{"integration.integrationStatus", "", "the same", upstreamStatus},
+		{"", "upstream_ms", "time until the upstream's first byte, in milliseconds", nil},
+		{"", "upstream_total_ms", "time until the upstream's last byte, in milliseconds", nil},
+		{"integrationLatency", "", "time until the upstream's first byte, in whole milliseconds", appendIntegrationLatency},
+		{"integration.latency", "", "the same", appendIntegrationLatency},
+		{"integrationErrorMessage", "upstream_error", "what went wrong with the upstream", upstreamError},
+		{"integration.error", "", "the same", upstreamError},
+		{"integration.requestId", "", "request id that the upstream answered with", upstreamID},
+		{"awsEndpointRequestId", "", "the same", upstreamID},
+		{"", "retries", "attempts after the first, if there were any", nil},
+		{"", "reused", "false when the target was asked over a new connection", nil},
+		{"", "cache", "what the response cache did", nil},
+		{"", "cause", "why the gateway refused or failed", nil},
+		{"error.message", "error", "error message that the client got", func(dst []byte, e *escaper, r *Record) []byte { return appendText(dst, e, r.ErrorMessage) }},
+		{"error.messageString", "", "the same in quotes", appendErrorString},
+		{"error.responseType", "error_type", "type of the gateway response", func(dst []byte, e *escaper, r *Record) []byte { return appendText(dst, e, r.ErrorType) }},
+		{"error.validationErrorString", "", "what the validation found", func(dst []byte, e *escaper, r *Record) []byte { return appendText(dst, e, r.ValidationError) }},
+		{"wafResponseCode", "waf", "WAF_ALLOW or WAF_BLOCK", func(dst []byte, e *escaper, r *Record) []byte { return appendText(dst, e, r.WAFAction) }},
+		{"", "aborted", "whether the client left early", nil},
+		{"", "upgraded", "whether the connection became a tunnel", nil},
 	}
 }
 
@@ -100,36 +99,36 @@ func callerFields() []logField {
 	authorizerStatus := func(dst []byte, _ *escaper, r *Record) []byte { return appendStatus(dst, r.Authorizer.Status) }
 	authorizerError := func(dst []byte, e *escaper, r *Record) []byte { return appendText(dst, e, r.Authorizer.Error) }
 	return []logField{
-		{"identity.userAgent", "user_agent", false, "User-Agent of the request", func(dst []byte, e *escaper, r *Record) []byte { return appendText(dst, e, r.UserAgent) }},
-		{"", "referer", false, "Referer of the request, without secrets", func(dst []byte, e *escaper, r *Record) []byte { return appendURL(dst, e, r.Referer) }},
-		{"", "trace_id", false, "trace id of W3C Trace Context", appendTraceID},
-		{"xrayTraceId", "", false, "the same as X-Ray writes it", appendXRayID},
-		{"authorizer.principalId", "principal", false, "principal that the authorizer named", func(dst []byte, e *escaper, r *Record) []byte { return appendText(dst, e, r.Authorizer.Principal) }},
-		{"authorizer.status", "", true, "status that the authorizer led to", authorizerStatus},
-		{"authorizer.integrationStatus", "", true, "the same", authorizerStatus},
-		{"authorize.status", "", true, "the same", authorizerStatus},
-		{"authenticate.status", "", true, "the same", authorizerStatus},
-		{"authorizer.error", "", false, "what went wrong with the authorizer", authorizerError},
-		{"authorize.error", "", false, "the same", authorizerError},
-		{"authenticate.error", "", false, "the same", authorizerError},
-		{"authorizer.latency", "", true, "time of the authorizer, in whole milliseconds", appendAuthorizerLatency},
-		{"authorizer.integrationLatency", "", true, "the same", appendAuthorizerLatency},
-		{"authorize.latency", "", true, "the same", appendAuthorizerLatency},
-		{"authenticate.latency", "", true, "the same", appendAuthorizerLatency},
-		{"identity.apiKeyId", "api_key_id", false, "id of the API key", func(dst []byte, e *escaper, r *Record) []byte { return appendText(dst, e, r.Identity.APIKeyID) }},
-		{"identity.accountId", "", false, "AWS account of the caller", func(dst []byte, e *escaper, r *Record) []byte { return appendText(dst, e, r.Identity.AccountID) }},
-		{"identity.caller", "", false, "principal of the caller", func(dst []byte, e *escaper, r *Record) []byte { return appendText(dst, e, r.Identity.Caller) }},
-		{"identity.user", "", false, "principal of the user", func(dst []byte, e *escaper, r *Record) []byte { return appendText(dst, e, r.Identity.User) }},
-		{"identity.userArn", "", false, "ARN of the user", func(dst []byte, e *escaper, r *Record) []byte { return appendText(dst, e, r.Identity.UserARN) }},
-		{"identity.clientCert.subjectDN", "", false, "subject of the client's certificate", func(dst []byte, e *escaper, r *Record) []byte {
+		{"identity.userAgent", "user_agent", "User-Agent of the request", func(dst []byte, e *escaper, r *Record) []byte { return appendText(dst, e, r.UserAgent) }},
+		{"", "referer", "Referer of the request, without secrets", nil},
+		{"", "trace_id", "trace id of W3C Trace Context", nil},
+		{"xrayTraceId", "", "the same as X-Ray writes it", appendXRayID},
+		{"authorizer.principalId", "principal", "principal that the authorizer named", func(dst []byte, e *escaper, r *Record) []byte { return appendText(dst, e, r.Authorizer.Principal) }},
+		{"authorizer.status", "", "status that the authorizer led to", authorizerStatus},
+		{"authorizer.integrationStatus", "", "the same", authorizerStatus},
+		{"authorize.status", "", "the same", authorizerStatus},
+		{"authenticate.status", "", "the same", authorizerStatus},
+		{"authorizer.error", "", "what went wrong with the authorizer", authorizerError},
+		{"authorize.error", "", "the same", authorizerError},
+		{"authenticate.error", "", "the same", authorizerError},
+		{"authorizer.latency", "", "time of the authorizer, in whole milliseconds", appendAuthorizerLatency},
+		{"authorizer.integrationLatency", "", "the same", appendAuthorizerLatency},
+		{"authorize.latency", "", "the same", appendAuthorizerLatency},
+		{"authenticate.latency", "", "the same", appendAuthorizerLatency},
+		{"identity.apiKeyId", "api_key_id", "id of the API key", func(dst []byte, e *escaper, r *Record) []byte { return appendText(dst, e, r.Identity.APIKeyID) }},
+		{"identity.accountId", "", "AWS account of the caller", func(dst []byte, e *escaper, r *Record) []byte { return appendText(dst, e, r.Identity.AccountID) }},
+		{"identity.caller", "", "principal of the caller", func(dst []byte, e *escaper, r *Record) []byte { return appendText(dst, e, r.Identity.Caller) }},
+		{"identity.user", "", "principal of the user", func(dst []byte, e *escaper, r *Record) []byte { return appendText(dst, e, r.Identity.User) }},
+		{"identity.userArn", "", "ARN of the user", func(dst []byte, e *escaper, r *Record) []byte { return appendText(dst, e, r.Identity.UserARN) }},
+		{"identity.clientCert.subjectDN", "", "subject of the client's certificate", func(dst []byte, e *escaper, r *Record) []byte {
 			return appendText(dst, e, r.Identity.ClientCertSubject)
 		}},
-		{"identity.clientCert.issuerDN", "", false, "issuer of the client's certificate", func(dst []byte, e *escaper, r *Record) []byte { return appendText(dst, e, r.Identity.ClientCertIssuer) }},
-		{"identity.clientCert.serialNumber", "", false, "serial number of the client's certificate", func(dst []byte, e *escaper, r *Record) []byte { return appendText(dst, e, r.Identity.ClientCertSerial) }},
-		{"connectionId", "connection_id", false, "id of the WebSocket", func(dst []byte, e *escaper, r *Record) []byte { return appendText(dst, e, r.ConnectionID) }},
-		{"connectedAt", "", true, "start of the WebSocket, in milliseconds of Unix time", appendConnectedAt},
-		{"eventType", "event_type", false, "CONNECT, MESSAGE or DISCONNECT", func(dst []byte, e *escaper, r *Record) []byte { return appendText(dst, e, r.EventType) }},
-		{"messageId", "message_id", false, "id of the WebSocket's message", func(dst []byte, e *escaper, r *Record) []byte { return appendText(dst, e, r.MessageID) }},
+		{"identity.clientCert.issuerDN", "", "issuer of the client's certificate", func(dst []byte, e *escaper, r *Record) []byte { return appendText(dst, e, r.Identity.ClientCertIssuer) }},
+		{"identity.clientCert.serialNumber", "", "serial number of the client's certificate", func(dst []byte, e *escaper, r *Record) []byte { return appendText(dst, e, r.Identity.ClientCertSerial) }},
+		{"connectionId", "connection_id", "id of the WebSocket", func(dst []byte, e *escaper, r *Record) []byte { return appendText(dst, e, r.ConnectionID) }},
+		{"connectedAt", "", "start of the WebSocket, in milliseconds of Unix time", appendConnectedAt},
+		{"eventType", "event_type", "CONNECT, MESSAGE or DISCONNECT", func(dst []byte, e *escaper, r *Record) []byte { return appendText(dst, e, r.EventType) }},
+		{"messageId", "message_id", "id of the WebSocket's message", func(dst []byte, e *escaper, r *Record) []byte { return appendText(dst, e, r.MessageID) }},
 	}
 }
 
@@ -166,23 +165,17 @@ func appendClient(dst []byte, _ *escaper, r *Record) []byte {
 	return dst
 }
 
-// appendPeer is silent when the peer is the client itself.
-func appendPeer(dst []byte, _ *escaper, r *Record) []byte {
-	if !r.Peer.IsValid() || !r.Client.IsValid() || r.Peer.Addr().Unmap() == r.Client.Unmap() {
-		return dst
-	}
-	return r.Peer.AppendTo(dst)
-}
+func appendPath(dst []byte, e *escaper, r *Record) []byte { return appendText(dst, e, pathOf(r)) }
 
-func appendPath(dst []byte, e *escaper, r *Record) []byte {
+// pathOf returns the canonical path, or what stands for it where there is none.
+func pathOf(r *Record) []byte {
 	if len(r.Path) > 0 {
-		return appendText(dst, e, r.Path)
+		return r.Path
 	}
-	path := r.RequestTarget
-	if i := bytes.IndexByte(path, '?'); i >= 0 {
-		path = path[:i]
+	if i := bytes.IndexByte(r.RequestTarget, '?'); i >= 0 {
+		return r.RequestTarget[:i]
 	}
-	return appendText(dst, e, path)
+	return r.RequestTarget
 }
 
 func appendStatus(dst []byte, status int) []byte {
@@ -231,20 +224,6 @@ func appendFirstLabel[T text](dst []byte, e *escaper, domain T) []byte {
 	return appendText(dst, e, domain)
 }
 
-func appendUpstreamMillis(dst []byte, _ *escaper, r *Record) []byte {
-	if r.UpstreamFirstByte == 0 {
-		return dst
-	}
-	return appendMillis(dst, r.UpstreamFirstByte)
-}
-
-func appendUpstreamTotal(dst []byte, _ *escaper, r *Record) []byte {
-	if r.UpstreamTotal == 0 {
-		return dst
-	}
-	return appendMillis(dst, r.UpstreamTotal)
-}
-
 func appendIntegrationLatency(dst []byte, _ *escaper, r *Record) []byte {
 	return appendLatency(dst, r.UpstreamFirstByte)
 }
@@ -258,13 +237,6 @@ func appendLatency(dst []byte, d time.Duration) []byte {
 		return dst
 	}
 	return strconv.AppendInt(dst, d.Milliseconds(), 10)
-}
-
-func appendRetries(dst []byte, _ *escaper, r *Record) []byte {
-	if r.Retries == 0 {
-		return dst
-	}
-	return strconv.AppendInt(dst, int64(r.Retries), 10)
 }
 
 func appendConnectedAt(dst []byte, _ *escaper, r *Record) []byte {
@@ -297,10 +269,6 @@ func traceIDOf(traceParent []byte) []byte {
 		}
 	}
 	return id
-}
-
-func appendTraceID(dst []byte, _ *escaper, r *Record) []byte {
-	return append(dst, traceIDOf(r.TraceParent)...)
 }
 
 func appendXRayID(dst []byte, _ *escaper, r *Record) []byte {

@@ -19,10 +19,12 @@ const (
 		`"$context.httpMethod $context.resourcePath $context.protocol" $context.status $context.responseLength $context.requestId $context.extendedRequestId`
 )
 
-// logFormat is a format compiled into the parts of a line. It is immutable.
+// logFormat is a format compiled into the parts of a line. It is immutable. JSON
+// has no parts: zerolog writes it.
 type logFormat struct {
-	parts []logPart
-	end   string
+	isJSON bool
+	parts  []logPart
+	end    string
 }
 
 // logPart is a fixed text and the value behind it.
@@ -30,9 +32,7 @@ type logPart struct {
 	before string
 	escape *escaper
 	add    func(dst []byte, e *escaper, r *Record) []byte
-	quote  bool // a quote stands behind the value; its fellow is in before
-	// missing stands for an unknown value. Where it is "", before and the quote are
-	// left out with the value.
+	// missing stands for an unknown value.
 	missing string
 	// property is asked of the authorizer's properties when add is nil.
 	property string
@@ -42,7 +42,7 @@ type logPart struct {
 func compileFormat(format string) (*logFormat, error) {
 	switch strings.ToLower(strings.TrimSpace(format)) {
 	case "", "json":
-		return compileJSON(), nil
+		return &logFormat{isJSON: true}, nil
 	case "clf":
 		return compileTemplate(commonFormat)
 	case "combined":
@@ -52,27 +52,6 @@ func compileFormat(format string) (*logFormat, error) {
 		return nil, fmt.Errorf("cannot use log format %q: it is not json, clf or combined and names no $context value", format)
 	}
 	return compileTemplate(format)
-}
-
-func compileJSON() *logFormat {
-	quoted := newEscaper(quotedText)
-	f := &logFormat{end: "}\n"}
-	for _, field := range logFields() {
-		if field.json == "" || field.add == nil {
-			continue
-		}
-		p := logPart{before: `,"` + field.json + `":`, escape: quoted, add: field.add}
-		if !field.number {
-			p.before += `"`
-			p.quote = true
-		}
-		if len(f.parts) == 0 {
-			// The first is the time, which is never missing.
-			p.before = "{" + p.before[1:]
-		}
-		f.parts = append(f.parts, p)
-	}
-	return f
 }
 
 // compileCombined is Apache's combined log. Its request line holds the target as
@@ -236,11 +215,10 @@ func appendBodyLength(dst []byte, _ *escaper, r *Record) []byte {
 	return appendStatus(dst, int(r.BytesOut))
 }
 
-// appendLine appends one line for r.
+// appendLine appends one line for r, in any format but JSON.
 func (f *logFormat) appendLine(dst []byte, r *Record) []byte {
 	for i := range f.parts {
 		p := &f.parts[i]
-		mark := len(dst)
 		dst = append(dst, p.before...)
 		start := len(dst)
 		if p.add != nil {
@@ -248,17 +226,9 @@ func (f *logFormat) appendLine(dst []byte, r *Record) []byte {
 		} else {
 			dst = p.appendProperty(dst, r)
 		}
-		if len(dst) > start {
-			if p.quote {
-				dst = append(dst, '"')
-			}
-			continue
+		if len(dst) == start {
+			dst = append(dst, p.missing...)
 		}
-		if p.missing == "" {
-			dst = dst[:mark]
-			continue
-		}
-		dst = append(dst, p.missing...)
 	}
 	return append(dst, f.end...)
 }

@@ -14,7 +14,16 @@ func lineOf(t *testing.T, format string, r *Record) string {
 	if err != nil {
 		t.Fatal(err)
 	}
-	return string(f.appendLine(nil, r))
+	return string(lineIn(f, r))
+}
+
+// lineIn returns what a log of that format takes for r.
+func lineIn(f *logFormat, r *Record) []byte {
+	l := &AccessLog{format: f, oneIn: 1, shards: make([]logShard, 1)}
+	l.writer = &logWriter{dirty: make(chan struct{}, 1), urgent: make(chan struct{}, 1)}
+	l.prepare(1 << 20)
+	l.Write(r)
+	return l.shards[0].filling
 }
 
 func TestLines(t *testing.T) {
@@ -26,12 +35,12 @@ func TestLines(t *testing.T) {
 	}
 	full, empty := sampleRecord(), &Record{Start: time.Unix(0, 0)}
 	f("json", full, `{"time":"2026-03-09T06:05:04.021Z","request_id":"c6af9ac6-7b61-11e6-9a41-93e8deadbeef","client":"203.0.113.7","peer":"10.0.0.9:4711",`+
-		`"listener":":8443","scheme":"https","protocol":"HTTP/1.1","tls":"TLSv1.3","method":"GET","host":"api.example.org","path":"/v1/pets/7",`+
-		`"query":"full=1&access_token=REDACTED","status":200,"bytes_in":0,"bytes_out":1024,"duration_ms":12.345,"api":"petstore","stage":"prod",`+
-		`"route":"/pets/{id}","domain":"api.example.org","upstream":"pets","target":"10.0.0.1:8080","upstream_status":200,"upstream_ms":9.005,`+
-		`"upstream_total_ms":11.000,"retries":1,"reused":true,"user_agent":"Mozilla/5.0 (X11; Linux x86_64) Gecko/20100101",`+
+		`"listener":":8443","scheme":"https","tls":"TLSv1.3","method":"GET","host":"api.example.org","path":"/v1/pets/7",`+
+		`"query":"full=1&access_token=REDACTED","status":200,"bytes_out":1024,"duration_ms":12.345,"api":"petstore","stage":"prod",`+
+		`"route":"/pets/{id}","upstream":"pets","target":"10.0.0.1:8080","upstream_ms":9.005,`+
+		`"upstream_total_ms":11,"retries":1,"user_agent":"Mozilla/5.0 (X11; Linux x86_64) Gecko/20100101",`+
 		`"referer":"https://example.org/list?page=2","trace_id":"4bf92f3577b34da6a3ce929d0e0e4736","principal":"alice"}`)
-	f("json", empty, `{"time":"1970-01-01T00:00:00.000Z","bytes_in":0,"bytes_out":0,"duration_ms":0.000}`)
+	f("json", empty, `{"time":"1970-01-01T00:00:00.000Z","duration_ms":0}`)
 	f("clf", full, `203.0.113.7 - - [09/Mar/2026:06:05:04 +0000] "GET /pets/{id} HTTP/1.1" 200 1024 c6af9ac6-7b61-11e6-9a41-93e8deadbeef c6af9ac6-7b61-11e6-9a41-93e8deadbeef`)
 	f("clf", empty, `- - - [01/Jan/1970:00:00:00 +0000] "- - -" - 0 - -`)
 	f("combined", full, `203.0.113.7 - - [09/Mar/2026:06:05:04 +0000] "GET /v1/pets/7?full=1&access_token=REDACTED HTTP/1.1" 200 1024 `+
@@ -222,7 +231,7 @@ func FuzzFormat(f *testing.F) {
 		if err != nil {
 			return
 		}
-		if got := bytes.Count(compiled.appendLine(nil, r), []byte{'\n'}); got != 1 {
+		if got := bytes.Count(lineIn(compiled, r), []byte{'\n'}); got != 1 {
 			t.Fatalf("format %q: got %d line ends; want 1", format, got)
 		}
 	})

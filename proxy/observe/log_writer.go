@@ -45,7 +45,7 @@ type logWriter struct {
 	reportedLoss uint64
 }
 
-func newLogWriter(l *AccessLog, cfg LogConfig, file *os.File, open func() (*os.File, error)) *logWriter {
+func newLogWriter(l *AccessLog, cfg LogConfig, file *os.File, open func() (*os.File, error), bufferBytes int) *logWriter {
 	return &logWriter{
 		log:     l,
 		output:  cfg.Output,
@@ -57,7 +57,7 @@ func newLogWriter(l *AccessLog, cfg LogConfig, file *os.File, open func() (*os.F
 		done:    make(chan struct{}),
 		timeout: closeTimeout,
 		file:    file,
-		spare:   make([]byte, 0, cap(l.shards[0].filling)),
+		spare:   make([]byte, 0, bufferBytes),
 	}
 }
 

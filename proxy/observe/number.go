@@ -39,12 +39,20 @@ func appendCLFTime(dst []byte, t time.Time) []byte {
 		' ', '+', '0', '0', '0', '0')
 }
 
-// appendMillis appends d in milliseconds, with three decimals.
+// appendMillis appends d in milliseconds, with as many decimals as it needs, at
+// most three.
 func appendMillis(dst []byte, d time.Duration) []byte {
 	micros := max(d, 0).Microseconds()
 	dst = strconv.AppendInt(dst, micros/1000, 10)
 	rest := int(micros % 1000)
-	return append(dst, '.', digit(rest/100), digit(rest/10), digit(rest))
+	if rest == 0 {
+		return dst
+	}
+	dst = append(dst, '.', digit(rest/100), digit(rest/10), digit(rest))
+	for dst[len(dst)-1] == '0' {
+		dst = dst[:len(dst)-1]
+	}
+	return dst
 }
 
 // digit returns the last digit of n.

@@ -46,3 +46,35 @@ func sampleRecord() *Record {
 		Authorizer:        Authorizer{Principal: "alice", Status: 200, Took: 3 * time.Millisecond, Properties: claims{"claims.sub": "user 7", "tier": "gold"}},
 	}
 }
+
+// typicalRecord is a GET that weir -upstream has handed on.
+func typicalRecord() *Record {
+	return &Record{
+		Start:             time.Date(2026, 3, 9, 7, 5, 4, 21_987_000, time.UTC),
+		Took:              1*time.Millisecond + 57*time.Microsecond,
+		UpstreamFirstByte: 912 * time.Microsecond,
+		Client:            netip.MustParseAddr("203.0.113.7"),
+		Peer:              netip.MustParseAddrPort("203.0.113.7:4711"),
+		Listener:          "main",
+		Scheme:            "http",
+		Protocol:          "HTTP/1.1",
+		Method:            []byte("GET"),
+		Host:              []byte("api.example.org"),
+		RequestTarget:     []byte("/v1/pets/7"),
+		Path:              []byte("/v1/pets/7"),
+		API:               "proxy",
+		Stage:             "$default",
+		Route:             "$default",
+		RouteKey:          "$default",
+		Domain:            "*",
+		Status:            200,
+		BytesOut:          1024,
+		UpstreamName:      "upstream",
+		Target:            "http://10.0.0.1:8080",
+		UpstreamStatus:    200,
+		ConnectionReused:  true,
+		RequestID:         []byte("c6af9ac6-7b61-11e6-9a41-93e8deadbeef"),
+		TraceParent:       []byte("00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"),
+		UserAgent:         []byte("curl/8.5.0"),
+	}
+}
