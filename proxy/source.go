@@ -4,9 +4,8 @@ import (
 	_ "embed"
 	"fmt"
 	"net"
+	"slices"
 	"strings"
-
-	"go.yaml.in/yaml/v3"
 
 	"weir/proxy/config"
 )
@@ -50,14 +49,13 @@ type UpstreamSource struct{ Targets []string }
 
 // Document makes the document that says so.
 func (s *UpstreamSource) Document() (*config.Document, error) {
-	text, err := yaml.Marshal(map[string]any{
-		"apis":      map[string]any{"proxy": map[string]any{"routes": []any{map[string]any{"path": config.DefaultName, "upstream": "upstream"}}}},
-		"upstreams": map[string]any{"upstream": map[string]any{"targets": s.Targets}},
-	})
-	if err != nil {
-		return nil, fmt.Errorf("cannot write a document for -upstream: %w", err)
+	doc := &config.Document{
+		APIs: map[string]config.API{"proxy": {
+			Routes: []config.Route{{Path: config.DefaultName, Upstream: "upstream"}},
+		}},
+		Upstreams: map[string]config.Upstream{"upstream": {Targets: slices.Clone(s.Targets)}},
 	}
-	return config.Parse("-upstream", text)
+	return doc, doc.Check("")
 }
 
 // Files returns nil: flags do not change.
