@@ -34,14 +34,14 @@ func Allowed() map[string][]string {
 		"weir/proxy": {
 			"weir/proxy/admin", "weir/proxy/balance", "weir/proxy/config", "weir/proxy/exchange", "weir/proxy/h1",
 			"weir/proxy/observe", "weir/proxy/route", "weir/proxy/upstream", "weir/proxy/wire", "weir/tls",
-			fasthttp, zerolog, sys, "github.com/fsnotify/fsnotify", "go.yaml.in/yaml/v3",
+			fasthttp, zerolog, sys, "github.com/fsnotify/fsnotify",
 		},
 
 		// What stands on others.
 		"weir/proxy/admin":    {fasthttp, "github.com/fasthttp/router"},
 		"weir/proxy/balance":  {"weir/proxy/upstream"},
 		"weir/proxy/h1":       {"weir/proxy/exchange", "weir/proxy/wire", fasthttp},
-		"weir/proxy/upstream": {"weir/proxy/exchange", "weir/proxy/wire", "weir/tls", fasthttp},
+		"weir/proxy/upstream": {"weir/proxy/config", "weir/proxy/exchange", "weir/proxy/wire", "weir/tls", fasthttp},
 
 		// What knows nothing of weir.
 		"weir/proxy/config":   {"go.yaml.in/yaml/v3"},
