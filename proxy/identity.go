@@ -54,7 +54,7 @@ func (r *request) believe() {
 	}
 	r.field = r.field[:0]
 	if fwd := x.Request.PeekCanonical(nameForwarded); len(fwd) > 0 {
-		for name, value := range x.Request.All() {
+		for name, value := range x.Request.AllInOrder() {
 			if bytes.Equal(name, nameForwarded) {
 				r.field = append(append(r.field, value...), ',')
 			}
@@ -62,7 +62,7 @@ func (r *request) believe() {
 		r.walk(forwardedNode)
 		return
 	}
-	for name, value := range x.Request.All() {
+	for name, value := range x.Request.AllInOrder() {
 		if bytes.Equal(name, nameForwardedFor) {
 			r.field = append(append(r.field, value...), ',')
 		}

@@ -85,19 +85,17 @@ func (g *Gateway) observe(r *request) {
 			x.BytesIn = counted.Count()
 		}
 	}
-	*rec = observe.Record{
-		Shard: x.Shard, Start: x.Start, Took: time.Since(x.Start),
-		UpstreamFirstByte: x.FirstByte,
-		Client:            x.Client, Peer: x.Peer,
-		Listener: x.Listener, Scheme: x.Scheme, Protocol: x.Protocol,
-		Method: x.Request.Method(), Host: x.Authority, RequestTarget: x.Target, Path: x.Path,
-		Status: x.Response.StatusCode(), BytesIn: x.BytesIn, BytesOut: x.BytesOut,
-		UpstreamName: x.Upstream, Target: x.Address, UpstreamStatus: x.UpstreamStatus,
-		Retries: x.Retries, ConnectionReused: x.Reused,
-		RequestID: x.RequestID, TraceParent: r.trace,
-		UserAgent: x.Request.UserAgent(), Referer: x.Request.Referer(),
-		Aborted: x.Aborted, Upgraded: x.Response.StatusCode() == 101,
-	}
+	// Field by field: a literal would be built on the stack and copied.
+	*rec = observe.Record{}
+	rec.Shard, rec.Start, rec.Took, rec.UpstreamFirstByte = x.Shard, x.Start, time.Since(x.Start), x.FirstByte
+	rec.Client, rec.Peer, rec.Listener, rec.Scheme, rec.Protocol = x.Client, x.Peer, x.Listener, x.Scheme, x.Protocol
+	rec.Method, rec.Host, rec.RequestTarget, rec.Path = x.Request.Method(), x.Authority, x.Target, x.Path
+	rec.Status, rec.BytesIn, rec.BytesOut = x.Response.StatusCode(), x.BytesIn, x.BytesOut
+	rec.UpstreamName, rec.Target, rec.UpstreamStatus = x.Upstream, x.Address, x.UpstreamStatus
+	rec.Retries, rec.ConnectionReused = x.Retries, x.Reused
+	rec.RequestID, rec.TraceParent = x.RequestID, r.trace
+	rec.UserAgent, rec.Referer = x.Request.UserAgent(), x.Request.Referer()
+	rec.Aborted, rec.Upgraded = x.Aborted, rec.Status == 101
 	if x.Malformed != nil {
 		rec.Method, rec.ErrorMessage = nil, x.Malformed.Reason
 	}
