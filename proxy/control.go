@@ -1,6 +1,7 @@
 package proxy
 
 import (
+	"errors"
 	"fmt"
 	"net"
 	"os"
@@ -16,6 +17,7 @@ import (
 // control is the running control listener.
 type control struct {
 	server *fasthttp.Server
+	ln     net.Listener
 	done   chan struct{}
 }
 
@@ -33,6 +35,7 @@ func (g *Gateway) startControl() (*control, error) {
 		return nil, fmt.Errorf("cannot listen on %q for control: %w", g.options.ControlAddress, plainListenError(err))
 	}
 	c := &control{
+		ln: ln,
 		server: &fasthttp.Server{
 			Handler:               admin.Handler(g, token, observe.TextContentType),
 			NoDefaultServerHeader: true,
@@ -47,7 +50,7 @@ func (g *Gateway) startControl() (*control, error) {
 	g.controlAddress.Store(ln.Addr().String())
 	go func() {
 		defer close(c.done)
-		if err := c.server.Serve(ln); err != nil {
+		if err := c.server.Serve(ln); err != nil && !errors.Is(err, net.ErrClosed) {
 			g.log.Error().Err(err).Msg("cannot serve the control listener any more")
 		}
 	}()
@@ -60,6 +63,7 @@ func (c *control) stop() {
 		return
 	}
 	_ = c.server.Shutdown()
+	_ = c.ln.Close() // Shutdown knows no listener whose Serve has not begun
 	<-c.done
 }
 

@@ -55,6 +55,12 @@ func ParseFlags(args, environ []string) (*Door, error) {
 	for name := range set {
 		d.Options.Given(name)
 	}
+	for _, name := range []string{"config", "upstream"} {
+		if set[name] && fs.Lookup(name).Value.String() == "" {
+			// An unset variable of a shell script, most likely: the demo would be a bad surprise.
+			return nil, fmt.Errorf("-%s is empty; leave it out for the demo", name)
+		}
+	}
 	if set["config"] && set["upstream"] {
 		return nil, errors.New("-config and -upstream exclude each other: name the upstream in the document")
 	}
@@ -115,8 +121,8 @@ func explainFlag(fs *flag.FlagSet, err error) error {
 		return fmt.Errorf("%w; see weir -help", err)
 	}
 	names := make(map[string]string)
-	fs.VisitAll(func(f *flag.Flag) { names[f.Name] = f.Name })
-	return fmt.Errorf("there is no flag -%s%s; see weir -help", name, nearest(name, names))
+	fs.VisitAll(func(f *flag.Flag) { names["-"+f.Name] = f.Name })
+	return fmt.Errorf("there is no flag -%s%s; see weir -help", name, nearest("-"+name, names))
 }
 
 // nearest returns "; did you mean …?" for the key of known that is closest to

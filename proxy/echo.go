@@ -10,11 +10,13 @@ import (
 // echo is the upstream of the demo: it answers with what it received.
 type echo struct {
 	server *fasthttp.Server
+	ln     net.Listener
 	done   chan struct{}
 }
 
 func startEcho(ln net.Listener) *echo {
 	e := &echo{
+		ln:     ln,
 		server: &fasthttp.Server{Handler: answerEcho, NoDefaultServerHeader: true, Logger: silent{}},
 		done:   make(chan struct{}),
 	}
@@ -28,6 +30,7 @@ func startEcho(ln net.Listener) *echo {
 // stop ends the listener and its idle connections.
 func (e *echo) stop() {
 	_ = e.server.Shutdown()
+	_ = e.ln.Close() // Shutdown knows no listener whose Serve has not begun
 	<-e.done
 }
 

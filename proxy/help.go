@@ -37,7 +37,7 @@ func (g *flagGroup) has(name string) bool {
 const helpHead = `weir: an API gateway for the network edge
 
   weir                                    the built-in demo
-  weir -upstream http://127.0.0.1:9000    a reverse proxy in front of one address
+  weir -upstream http://127.0.0.1:9000    a proxy in front of one address
   weir -config weir.yaml                  the whole document
 
 Every flag is also a variable: -listen.headTimeout is WEIR_LISTEN_HEAD_TIMEOUT.
