@@ -21,7 +21,10 @@ import (
 func TestMain(m *testing.M) {
 	// fasthttp's cleaner of idle workers wakes every 10 s and only then sees
 	// that its pool has ended.
-	goleak.VerifyTestMain(m, goleak.IgnoreAnyFunction("github.com/valyala/fasthttp.(*workerPool).Start.func2"))
+	goleak.VerifyTestMain(m,
+		goleak.IgnoreAnyFunction("github.com/valyala/fasthttp.(*workerPool).Start.func2"),
+		// Its compressors belong to the process.
+		goleak.IgnoreAnyFunction("github.com/valyala/fasthttp/stackless.funcWorker"))
 }
 
 // output takes what a program says, from any goroutine.
