@@ -18,6 +18,8 @@ type requestBody struct {
 	whole  atomic.Bool // Done, readable by the answering goroutine
 }
 
+var goOn = []byte("HTTP/1.1 100 Continue\r\n\r\n")
+
 func (b *requestBody) reset() {
 	b.expect = false
 	b.whole.Store(true)
@@ -33,7 +35,7 @@ func (b *requestBody) begin(br *bufio.Reader, length int64) {
 func (b *requestBody) Read(p []byte) (int, error) {
 	if b.expect {
 		b.expect = false
-		if _, err := b.c.sock.Write([]byte("HTTP/1.1 100 Continue\r\n\r\n")); err != nil {
+		if _, err := b.c.sock.Write(goOn); err != nil {
 			return 0, err
 		}
 	}
@@ -45,6 +47,19 @@ func (b *requestBody) Read(p []byte) (int, error) {
 		b.whole.Store(true)
 	}
 	return n, err
+}
+
+// discard drops a body of known length that is there already, so that an answer
+// that did not need it does not cost the connection. Nobody else may read it.
+func (b *requestBody) discard() {
+	if b.expect {
+		return
+	}
+	for len(b.Body.Take()) > 0 {
+	}
+	if b.Body.Done() {
+		b.whole.Store(true)
+	}
 }
 
 // Done tells whether the whole body was read.

@@ -42,6 +42,9 @@ func (c *conn) Interim(h *fasthttp.ResponseHeader) error {
 // before anything was sent, so that another answer can still be given.
 func (c *conn) Send(x *exchange.Exchange) error {
 	w := c.work
+	if x.Upstream == "" {
+		w.body.discard()
+	}
 	if !w.body.Done() || c.server.draining.Load() {
 		c.keep = false
 	}
