@@ -3,6 +3,7 @@
 package observe
 
 import (
+	"bytes"
 	"testing"
 	"time"
 )
@@ -31,12 +32,16 @@ func TestHotPathsAllocateNothing(t *testing.T) {
 
 	hostile := sampleRecord()
 	hostile.UserAgent = []byte("\r\n\"\\\x00\xff evil \u2028")
+	hostile.Path = bytes.Repeat([]byte("/\u00e9"), 1000) // longer than the scratch at first
+	typical, full := typicalRecord(), fullRecord()
 	for _, format := range []string{"json", "clf", "combined", benchFormat} {
 		l, err := NewAccessLog(LogConfig{Format: format, Output: "/dev/null"}, 2)
 		if err != nil {
 			t.Fatal(err)
 		}
 		f("AccessLog.Write in "+format, func() { l.Write(r) })
+		f("AccessLog.Write of the usual in "+format, func() { l.Write(typical) })
+		f("AccessLog.Write of everything in "+format, func() { l.Write(full) })
 		f("AccessLog.Write of hostile bytes in "+format, func() { l.Write(hostile) })
 		if err := l.Close(); err != nil {
 			t.Error(err)
