@@ -1,7 +1,5 @@
 package wire
 
-import "net/netip"
-
 // isToken marks the characters of a token (RFC 9110 §5.6.2).
 var isToken = table("!#$%&'*+-.^_`|~0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ")
 
@@ -52,11 +50,59 @@ func isHex(c byte) bool {
 // isIPv6 accepts IPv6address (RFC 3986 §3.2.2) and so no zone, which means
 // nothing outside the machine that it is of (RFC 6874).
 func isIPv6(b []byte) bool {
-	if len(b) > len("0000:0000:0000:0000:0000:0000:255.255.255.255") {
-		return false
+	groups, gap := 0, false
+	whole := func() bool { return (gap && groups < 8) || (!gap && groups == 8) }
+	if len(b) >= 2 && b[0] == ':' && b[1] == ':' {
+		gap, b = true, b[2:]
 	}
-	addr, err := netip.ParseAddr(string(b))
-	return err == nil && addr.Is6() && addr.Zone() == ""
+	for len(b) > 0 {
+		n := 0
+		for n < len(b) && isHex(b[n]) {
+			n++
+		}
+		if n < len(b) && b[n] == '.' {
+			groups += 2
+			return isIPv4(b) && whole()
+		}
+		if n == 0 || n > 4 {
+			return false
+		}
+		groups++
+		if b = b[n:]; len(b) == 0 {
+			break
+		}
+		if len(b) == 1 || b[0] != ':' {
+			return false
+		}
+		if b = b[1:]; b[0] == ':' {
+			if gap {
+				return false
+			}
+			gap, b = true, b[1:]
+		}
+	}
+	return whole()
+}
+
+// isIPv4 accepts IPv4address (RFC 3986 §3.2.2).
+func isIPv4(b []byte) bool {
+	for octets := 1; ; octets++ {
+		n, value := 0, 0
+		for n < len(b) && n < 3 && isDigit(b[n]) {
+			value = value*10 + int(b[n]-'0')
+			n++
+		}
+		if n == 0 || value > 255 || (n > 1 && b[0] == '0') {
+			return false
+		}
+		if b = b[n:]; octets == 4 || len(b) == 0 {
+			return octets == 4 && len(b) == 0
+		}
+		if b[0] != '.' {
+			return false
+		}
+		b = b[1:]
+	}
 }
 
 // trim removes OWS on both sides (RFC 9110 §5.6.3).

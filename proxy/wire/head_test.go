@@ -2,6 +2,7 @@ package wire
 
 import (
 	"bytes"
+	"net/netip"
 	"regexp"
 	"strconv"
 	"strings"
@@ -121,6 +122,23 @@ func FuzzRequestHead(f *testing.F) {
 		}
 		if done != wantDone || (fault == nil) != (wantFault == nil) || (done && h != whole) {
 			t.Fatalf("%q cut at %d: got %t, %v, %+v; want %t, %v, %+v", b, at, done, fault, h, wantDone, wantFault, whole)
+		}
+	})
+}
+
+func FuzzIPv6(f *testing.F) {
+	for _, seed := range []string{
+		"::", "::1", "1::", "2001:db8::1", "1:2:3:4:5:6:7:8", "1:2:3:4:5:6:7::", "1:2:3:4:5:6:7:8:9", "::1:2:3:4:5:6:7:8",
+		"::ffff:1.2.3.4", "1:2:3:4:5:6:1.2.3.4", "1.2.3.4", "::1.2.3", "::1.2.3.4.5", "::01.2.3.4", "::256.1.1.1", "::1.2.3.4:5",
+		":", "1:", ":1", "1:::2", "1::2::3", "12345::", "fe80::1%eth0", "g::", "",
+	} {
+		f.Add(seed)
+	}
+	f.Fuzz(func(t *testing.T, s string) {
+		addr, err := netip.ParseAddr(s)
+		want := err == nil && addr.Is6() && addr.Zone() == ""
+		if got := isIPv6([]byte(s)); got != want {
+			t.Fatalf("%q: got %t; want %t", s, got, want)
 		}
 	})
 }
