@@ -23,8 +23,9 @@ func TestMain(m *testing.M) {
 	// that its pool has ended.
 	goleak.VerifyTestMain(m,
 		goleak.IgnoreAnyFunction("github.com/valyala/fasthttp.(*workerPool).Start.func2"),
-		// Its compressors belong to the process.
-		goleak.IgnoreAnyFunction("github.com/valyala/fasthttp/stackless.funcWorker"))
+		// Its compressors and its clock belong to the process.
+		goleak.IgnoreAnyFunction("github.com/valyala/fasthttp/stackless.funcWorker"),
+		goleak.IgnoreAnyFunction("github.com/valyala/fasthttp.updateServerDate.func1"))
 }
 
 // output takes what a program says, from any goroutine.
