@@ -25,7 +25,7 @@ func FuzzRequests(f *testing.F) {
 	}
 	f.Add([]byte("GET / HTTP/1.1\r\nHost: h\r\n\r\n\r\n\r\nGET / HTTP/1.1\r\nHost: h\r\n\r\n"), byte(1))
 	f.Fuzz(func(t *testing.T, stream []byte, step byte) {
-		got, gotEnd := serveStream(stream, int(step))
+		got, gotEnd := serveStream(stream, int(step), true)
 		want, wantEnd := modelStream(stream)
 		if !reflect.DeepEqual(got, want) {
 			t.Fatalf("%q:\ngot  %+v\nwant %+v", stream, got, want)
@@ -33,6 +33,28 @@ func FuzzRequests(f *testing.F) {
 		// Of a head that is cut off the handler hears only if it was refused before.
 		if gotEnd != wantEnd && (wantEnd != endCut || gotEnd == endBody) {
 			t.Fatalf("%q: got the end %s; want %s", stream, gotEnd, wantEnd)
+		}
+	})
+}
+
+// FuzzUnreadBodies holds that a body which the handler does not read is never
+// taken for a request: the connection ends, or goes on exactly behind it.
+func FuzzUnreadBodies(f *testing.F) {
+	for _, seed := range tableSeeds(f) {
+		f.Add(seed, byte(0))
+	}
+	f.Add([]byte("POST /a HTTP/1.1\r\nHost: h\r\nContent-Length: 4\r\n\r\nbodyGET /b HTTP/1.1\r\nHost: h\r\n\r\n"), byte(0))
+	f.Fuzz(func(t *testing.T, stream []byte, step byte) {
+		got, _ := serveStream(stream, int(step), false)
+		want, _ := modelStream(stream)
+		if len(got) > len(want) {
+			t.Fatalf("%q:\ngot  %+v\nwant %+v", stream, got, want)
+		}
+		for i := range got {
+			want[i].Body, want[i].Trailers, want[i].BodyFails = "", "", false
+			if !reflect.DeepEqual(got[i], want[i]) {
+				t.Fatalf("%q: request %d:\ngot  %+v\nwant %+v", stream, i, got[i], want[i])
+			}
 		}
 	})
 }
@@ -70,17 +92,18 @@ func tableSeeds(tb testing.TB) (seeds [][]byte) {
 }
 
 // serveStream runs the front end over a stream and returns what its handler saw.
-func serveStream(stream []byte, step int) ([]modelRequest, modelEnd) {
-	rec := &recorder{end: endClean}
+func serveStream(stream []byte, step int, readBodies bool) ([]modelRequest, modelEnd) {
+	rec := &recorder{end: endClean, readBodies: readBodies}
 	s := NewServer(Config{MaxHead: modelHead, MaxTarget: modelTarget, MaxFields: modelFields}, 0, rec)
 	s.Serve(&memoryConn{in: bytes.NewReader(stream), step: step}, "main")
 	return rec.seen, rec.end
 }
 
-// recorder is a handler that notes requests and reads their bodies.
+// recorder is a handler that notes requests.
 type recorder struct {
-	seen []modelRequest
-	end  modelEnd
+	seen       []modelRequest
+	end        modelEnd
+	readBodies bool
 }
 
 func (rec *recorder) Serve(x *exchange.Exchange) {
@@ -103,7 +126,7 @@ func (rec *recorder) note(x *exchange.Exchange) {
 			r.Fields = append(r.Fields, lower+": "+string(value))
 		}
 	}
-	if x.RequestBody != nil {
+	if x.RequestBody != nil && rec.readBodies {
 		body, err := io.ReadAll(x.RequestBody)
 		if err == nil {
 			r.Body, r.Trailers = string(body), string(x.RequestBody.Trailers())
