@@ -18,6 +18,8 @@ type peer struct {
 	name, program string
 	// template is its configuration in rivals/; empty for weir, which takes flags.
 	template string
+	// stock leaves a rival's buffers as its packager ships them.
+	stock bool
 	// arguments follow the program's name; CONFIG and FOLDER stand for the rendered configuration and the scratch folder.
 	arguments   []string
 	environment []string
@@ -25,16 +27,23 @@ type peer struct {
 }
 
 func peers() map[string]peer {
-	weir := peer{name: "weir", program: "weir", environment: []string{"GOMAXPROCS=1"}, versionArgs: []string{"-version"}}
-	quiet := weir
+	full := peer{name: "weir-default", program: "weir", environment: []string{"GOMAXPROCS=1"}, versionArgs: []string{"-version"}}
+	quiet, equal := full, full
 	quiet.name, quiet.arguments = "weir-quiet", []string{"-log.output", "off", "-metrics=false"}
+	// The work that the rivals do: a log line of their form, and the fields that they send.
+	equal.name, equal.arguments = "weir", []string{"-log.format", "combined", "-forward.forwarded=false", "-forward.trace=false"}
+	nginx := peer{
+		name: "nginx", program: "nginx", template: "nginx.conf", versionArgs: []string{"-v"},
+		arguments: []string{"-c", "CONFIG", "-p", "FOLDER", "-e", "FOLDER/nginx-start.log"},
+	}
+	stock := nginx
+	stock.name, stock.stock = "nginx-stock", true
 	return map[string]peer{
-		"weir":       weir,
-		"weir-quiet": quiet,
-		"nginx": {
-			name: "nginx", program: "nginx", template: "nginx.conf", versionArgs: []string{"-v"},
-			arguments: []string{"-c", "CONFIG", "-p", "FOLDER", "-e", "FOLDER/nginx-start.log"},
-		},
+		"weir":         equal,
+		"weir-default": full,
+		"weir-quiet":   quiet,
+		"nginx":        nginx,
+		"nginx-stock":  stock,
 		"haproxy": {
 			name: "haproxy", program: "haproxy", template: "haproxy.cfg", versionArgs: []string{"-v"},
 			arguments: []string{"-db", "-f", "CONFIG"},
@@ -48,7 +57,10 @@ func peers() map[string]peer {
 }
 
 // setting fills the templates.
-type setting struct{ Folder, Log, Listen, Upstream string }
+type setting struct {
+	Folder, Log, Listen, Upstream string
+	Stock                         bool
+}
 
 // target is a running peer.
 type target struct {
@@ -121,7 +133,7 @@ func (l *lab) render(t *target) (string, error) {
 	if err != nil {
 		return "", fmt.Errorf("cannot parse %q: %w", t.peer.template, err)
 	}
-	path := filepath.Join(l.folder, t.peer.template)
+	path := filepath.Join(l.folder, t.peer.name+"-"+t.peer.template)
 	file, err := os.Create(path)
 	if err != nil {
 		return "", err
@@ -129,6 +141,6 @@ func (l *lab) render(t *target) (string, error) {
 	defer file.Close()
 	return path, form.Execute(file, setting{
 		Folder: l.folder, Log: filepath.Join(l.folder, t.peer.name+".log"),
-		Listen: t.address, Upstream: l.origin,
+		Listen: t.address, Upstream: l.origin, Stock: t.peer.stock,
 	})
 }

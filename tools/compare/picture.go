@@ -49,7 +49,7 @@ func (o outcome) drawPanel(b *strings.Builder, y int, longest float64) int {
 		value, _ := o.median(name, main)
 		width := max(1, value/longest*barWidth)
 		colour, opacity := rivalColour, "0.55"
-		if name == "weir" {
+		if strings.HasPrefix(name, "weir") {
 			colour, opacity = weirColour, "1"
 		}
 		text(b, barLeft-8, y+15, "end", 12, inkColour, "normal", name)

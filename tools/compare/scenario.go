@@ -59,20 +59,21 @@ func scenarios() []scenario {
 	requests := column{"requests", func(s sample) float64 { return float64(s.Requests) }, 0}
 
 	everyone := []string{"weir", "nginx", "haproxy", "caddy"}
+	everyForm := []string{"weir", "weir-default", "nginx", "nginx-stock", "haproxy", "caddy"}
 	saturated := []column{cpu, rate, p50, p99}
 	return []scenario{
 		{name: "1kb", title: "1 KiB answers, 64 connections, as fast as it goes", path: "/size/1024", connections: 64,
-			peers: everyone, columns: saturated, once: saturate},
+			peers: []string{"weir", "weir-default", "nginx", "haproxy", "caddy"}, columns: saturated, once: saturate},
 		{name: "16kb", title: "16 KiB answers, 64 connections, as fast as it goes", path: "/size/16384", connections: 64,
-			peers: everyone, columns: saturated, once: saturate},
+			peers: everyForm, columns: saturated, once: saturate},
 		{name: "1mb", title: "1 MiB answers, 16 connections, as fast as it goes", path: "/size/1048576", connections: 16,
-			peers: everyone, columns: saturated, once: saturate},
+			peers: everyForm, columns: saturated, once: saturate},
 		{name: "rate", title: "1 KiB answers at a fixed 5,000 requests/s, 64 connections", path: "/size/1024", connections: 64,
 			peers: everyone, columns: []column{p99, late, p50, cpu}, once: pace},
 		{name: "tail", title: "1 KiB answers, 512 connections, as fast as it goes", path: "/size/1024", connections: 512,
 			peers: everyone, columns: []column{p99, p50, cpu, rate}, once: saturate},
-		{name: "everything", title: "weir with log and metrics against weir without, 1 KiB, 64 connections", path: "/size/1024",
-			connections: 64, peers: []string{"weir", "weir-quiet"}, columns: saturated, once: saturate},
+		{name: "everything", title: "weir as it comes against weir without log and metrics, 1 KiB, 64 connections", path: "/size/1024",
+			connections: 64, peers: []string{"weir-default", "weir-quiet"}, columns: saturated, once: saturate},
 		{name: "idle", title: "memory of 9,000 idle connections that have each served one request", path: "/size/1024",
 			connections: 9000, peers: everyone, columns: []column{memory}, once: idle, isFresh: true},
 		{name: "reload", title: "100,000 requests while the document changes every 200 ms, 64 connections", path: "/size/1024",
