@@ -1,6 +1,8 @@
 package observe
 
 import (
+	"fmt"
+	"math/rand/v2"
 	"testing"
 	"time"
 )
@@ -72,6 +74,20 @@ func BenchmarkJSONLine(b *testing.B) {
 			l.Write(row.record)
 			b.ReportMetric(float64(len(s.filling)), "B/line")
 		})
+	}
+}
+
+// BenchmarkTraceID takes another id each time, as requests do.
+func BenchmarkTraceID(b *testing.B) {
+	parents := make([][]byte, 1024)
+	random := rand.New(rand.NewPCG(1, 2))
+	for i := range parents {
+		parents[i] = fmt.Appendf(nil, "00-%016x%016x-00f067aa0ba902b7-01", random.Uint64(), random.Uint64())
+	}
+	for i := 0; b.Loop(); i++ {
+		if traceIDOf(parents[i%len(parents)]) == nil {
+			b.Fatal("got no id")
+		}
 	}
 }
 

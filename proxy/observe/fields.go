@@ -263,10 +263,14 @@ func traceIDOf(traceParent []byte) []byte {
 		return nil
 	}
 	id := traceParent[3:35]
+	areDigits := uint32(1)
 	for _, c := range id {
-		if hexValue(c) == 16 {
-			return nil
-		}
+		// No branches: digits are random, and half of the guesses would be wrong
+		// (BenchmarkTraceID: a third of the time).
+		areDigits &= ((uint32(c-'0') - 10) | (uint32((c|0x20)-'a') - 6)) >> 31
+	}
+	if areDigits == 0 {
+		return nil
 	}
 	return id
 }

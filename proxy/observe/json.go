@@ -1,6 +1,7 @@
 package observe
 
 import (
+	"encoding/binary"
 	"math"
 	"time"
 
@@ -61,7 +62,7 @@ func (l *jsonLine) addRequest(r *Record) {
 	l.time("time", r.Start)
 	l.bytes("request_id", r.RequestID)
 	l.raw("client", appendClient(l.open(), nil, r))
-	if r.Peer.IsValid() && r.Client.IsValid() && r.Peer.Addr().Unmap() != r.Client.Unmap() {
+	if peer := r.Peer.Addr(); peer != r.Client && peer.IsValid() && r.Client.IsValid() && peer.Unmap() != r.Client.Unmap() {
 		l.raw("peer", r.Peer.AppendTo(l.open()))
 	}
 	if r.Listener != "main" {
@@ -147,7 +148,7 @@ func (l *jsonLine) text(key, v string) {
 func (l *jsonLine) bytes(key string, v []byte) {
 	switch {
 	case len(v) == 0:
-	case isPlain(v):
+	case arePlain(v):
 		l.event.Bytes(key, v)
 	default:
 		l.raw(key, appendText(l.open(), l.quoted, v))
@@ -156,7 +157,7 @@ func (l *jsonLine) bytes(key string, v []byte) {
 
 // isPlain tells whether zerolog escapes v as strictly as appendText does: it copies
 // control characters beyond ASCII, and knows no bound.
-func isPlain[T text](v T) bool {
+func isPlain(v string) bool {
 	if len(v) > maxPlainBytes {
 		return false
 	}
@@ -165,6 +166,20 @@ func isPlain[T text](v T) bool {
 		all |= v[i]
 	}
 	return all < 0x80
+}
+
+func arePlain(v []byte) bool {
+	if len(v) > maxPlainBytes {
+		return false
+	}
+	var all uint64
+	for ; len(v) >= 8; v = v[8:] {
+		all |= binary.LittleEndian.Uint64(v)
+	}
+	for _, c := range v {
+		all |= uint64(c)
+	}
+	return all&0x8080808080808080 == 0
 }
 
 // open returns the scratch with the quote before a value that is escaped already.

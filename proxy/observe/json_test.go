@@ -172,3 +172,14 @@ func TestGlobalsOfZerologDoNotMatter(t *testing.T) {
 		t.Errorf("got %swant the usual line behind a level", got)
 	}
 }
+
+func TestTraceIDsAreHexadecimal(t *testing.T) {
+	for c := range 256 {
+		parent := []byte("00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01")
+		parent[3+c%32] = byte(c)
+		isID := traceIDOf(parent) != nil
+		if want := hexValue(byte(c)) < 16; isID != want {
+			t.Errorf("trace id with %q: got %t; want %t", byte(c), isID, want)
+		}
+	}
+}
