@@ -6,26 +6,50 @@ import (
 	"testing"
 )
 
-// benchTree has n routes of the shape that an API with many resources has. The paths hit them in random order but lie
-// in memory in the order of their use, and they are as many and as long for every n: only the tree differs.
-func benchTree(tb testing.TB, n int, pattern, path string) (tree *Tree[int], paths [][]byte) {
+// benchShape is how the routes of a tree look, by their numbers, and a path that each of them matches.
+type benchShape struct {
+	name          string
+	pattern, path func(i int) string
+}
+
+var benchShapes = []benchShape{
+	{"static", format("/api/v1/resource-%04d/items"), format("/api/v1/resource-%04d/items")},
+	{"param", format("/api/v1/resource-%04d/{id}/items/{item}"), format("/api/v1/resource-%04d/1234567/items/42")},
+	// Four routes a resource, so that the ways of patterns part and end in many places.
+	{"resource", func(i int) string {
+		return fmt.Sprintf("/api/v1/resource-%04d", i/4) + []string{"", "/{id}", "/{id}/items", "/{id}/items/{item}"}[i%4]
+	}, func(i int) string {
+		return fmt.Sprintf("/api/v1/resource-%04d", i/4) + []string{"", "/1234567", "/1234567/items", "/1234567/items/42"}[i%4]
+	}},
+	// A hundred services of a hundred resources each: with many routes there is one level more to choose on.
+	{"service", func(i int) string { return fmt.Sprintf("/service-%02d/resource-%02d/{id}/items", i%100, i/100) },
+		func(i int) string { return fmt.Sprintf("/service-%02d/resource-%02d/1234567/items", i%100, i/100) }},
+}
+
+func format(text string) func(i int) string {
+	return func(i int) string { return fmt.Sprintf(text, i) }
+}
+
+// benchTree has n routes. The paths hit them in random order but lie in memory in the order of their use, and they are
+// as many and as long for every n: only the tree differs.
+func benchTree(tb testing.TB, n int, shape benchShape) (tree *Tree[int], paths [][]byte) {
 	tb.Helper()
 	var b Builder[int]
 	for i := range n {
-		if err := b.Add("GET", fmt.Sprintf(pattern, i), i); err != nil {
+		if err := b.Add("GET", shape.pattern(i), i); err != nil {
 			tb.Fatal(err)
 		}
 	}
 	for _, i := range rand.New(rand.NewPCG(1, 2)).Perm(10000) {
-		paths = append(paths, fmt.Appendf(nil, path, i%n))
+		paths = append(paths, []byte(shape.path(i%n)))
 	}
 	return b.Build(), paths
 }
 
 func BenchmarkFind(b *testing.B) {
-	f := func(name string, n int, pattern, path string, want Outcome) {
-		b.Run(name, func(b *testing.B) {
-			tree, paths := benchTree(b, n, pattern, path)
+	f := func(shape benchShape, n int, want Outcome) {
+		b.Run(fmt.Sprintf("%s-%d", shape.name, n), func(b *testing.B) {
+			tree, paths := benchTree(b, n, shape)
 			method := []byte("GET")
 			var p Params
 			b.ReportAllocs()
@@ -40,14 +64,12 @@ func BenchmarkFind(b *testing.B) {
 			}
 		})
 	}
-	const static, staticPath = "/api/v1/resource-%04d/items", "/api/v1/resource-%04d/items"
-	const param, paramPath = "/api/v1/resource-%04d/{id}/items/{item}", "/api/v1/resource-%04d/1234567/items/42"
-	f("static-10", 10, static, staticPath, Found)
-	f("static-10000", 10000, static, staticPath, Found)
-	f("param-10", 10, param, paramPath, Found)
-	f("param-10000", 10000, param, paramPath, Found)
-	f("greedy", 10, "/api/v1/resource-%04d/{path+}", "/api/v1/resource-%04d/a/b/c/d", Found)
-	f("miss", 10000, param, "/api/v1/resource-%04d/1234567/items", NoPath)
+	for _, shape := range benchShapes {
+		f(shape, 10, Found)
+		f(shape, 10000, Found)
+	}
+	f(benchShape{"greedy", format("/api/v1/resource-%04d/{path+}"), format("/api/v1/resource-%04d/a/b/c/d")}, 10, Found)
+	f(benchShape{"miss", benchShapes[1].pattern, format("/api/v1/resource-%04d/1234567/items")}, 10000, NoPath)
 }
 
 func BenchmarkBuild(b *testing.B) {

@@ -79,6 +79,7 @@ func (s *shape) longestBase(path []byte) (leaf int32, end int) {
 	if len(path) == 0 || path[0] != '/' {
 		return leaf, 0
 	}
+	w := walk{path: path, end: len(path)}
 	at, pos := uint32(0), 0
 	for {
 		n := &s.nodes[at]
@@ -95,7 +96,9 @@ func (s *shape) longestBase(path []byte) (leaf int32, end int) {
 		if at = s.static(at, path[pos+1:next]); at == 0 {
 			return leaf, end
 		}
-		pos = next
+		if pos = s.follow(&w, at, next, 0); pos < 0 {
+			return leaf, end
+		}
 	}
 }
 

@@ -9,33 +9,48 @@ import (
 // none is the leaf of a place where no pattern ends.
 const none = -1
 
-// shape is a trie of path segments, packed into three arrays without pointers. It is immutable.
-// As a step down takes exactly one segment, a node can be reached with one part of the path only: a search visits it
-// at most once, however often it turns back. Its work is bounded by the nodes, not by the ways to read a path.
+// shape is a trie of path segments, packed into arrays without pointers. It is immutable.
+// As a step down takes fixed segments and parameters of one segment only, a node can be reached with one part of the
+// path only: a search visits it at most once, however often it turns back. Its work is bounded by the nodes and the
+// length of what leads to them, not by the ways to read a path.
 type shape struct {
 	nodes []node // the root comes first, and each node before all that is below it
 	slots []slot
+	parts []part
 	keys  string
 }
 
-// node takes half a cache line: with many routes a search waits for memory and for little else.
+// node is a place where the ways of patterns part or end. From its parent one segment leads here, and after that a tail
+// of segments where nothing parts nor ends. It takes one cache line, with its key inside if that is not long: with
+// many routes a search waits for memory and for little else (BenchmarkFindRatio).
 type node struct {
-	key       uint32 // where its segment begins in keys, if it is a static child
 	parent    uint32
 	param     uint32 // child for a {param}; 0: none, as the root is nobody's child
 	leaf      int32  // where the patterns that end here are
 	greedy    int32  // where the patterns that end in a greedy parameter after here are
 	firstSlot uint32 // of the hash table of its static children
-	keySize   uint16
+	tail      uint32 // where its tail begins in parts
+	key       uint32 // where its segment begins in keys, if it is too long for here
+	keySize   uint16 // 0: it is its parent's param child, or the root
 	longest   uint16 // bytes of the longest static child; 0: there are none
 	slotBits  uint8  // the table has 1<<slotBits slots; 0: there is no table, as the next node is the only static child
 	params    uint8  // parameters on the way to here
-	isParam   bool   // it is its parent's param child
+	tailParts uint8
+	tailSteps uint8 // segments of the tail
+	here      [hereBytes]byte
 }
+
+const hereBytes = 64 - 36
 
 type slot struct {
 	hash  uint32
 	child uint32 // 0: empty
+}
+
+// part is a piece of a tail: one parameter, or "/a" or "/a/b" between two. Nodes with equal tails share the parts.
+type part struct {
+	text uint32 // where it begins in keys
+	size uint16 // 0: a parameter
 }
 
 // walk is the state of one search. It needs no stack: the nodes know their parents, and the path its slashes.
@@ -90,17 +105,63 @@ func (s *shape) descend(w *walk) int32 {
 		if i := bytes.IndexByte(w.path[pos+1:w.end], '/'); i >= 0 {
 			next = pos + 1 + i
 		}
-		child := s.static(at, w.path[pos+1:next])
-		if child == 0 {
-			if n.param == 0 || next == pos+1 {
-				w.pos, w.node = pos, at
-				return w.greedy(n, pos)
+		if child := s.static(at, w.path[pos+1:next]); child != 0 {
+			if after := s.follow(w, child, next, n.params); after >= 0 {
+				at, pos = child, after
+				continue
 			}
-			w.p.spans[n.params&(MaxParams-1)] = span{uint32(pos + 1), uint32(next)}
-			child = n.param
 		}
-		at, pos = child, next
+		after := s.stepParam(w, n, pos, next)
+		if after < 0 {
+			w.pos, w.node = pos, at
+			return w.greedy(n, pos)
+		}
+		at, pos = n.param, after
 	}
+}
+
+// stepParam takes the node's {param} child for the segment path[pos+1:next]. It returns where in the path that ends,
+// or -1 if there is no such child or the path goes another way.
+func (s *shape) stepParam(w *walk, n *node, pos, next int) int {
+	if n.param == 0 || next == pos+1 {
+		return -1
+	}
+	w.p.spans[n.params&(MaxParams-1)] = span{uint32(pos + 1), uint32(next)}
+	return s.follow(w, n.param, next, n.params+1)
+}
+
+// follow returns where in the path the tail of a node ends that begins at pos, or -1 if the path goes another way.
+// params is how many parameters there are before the tail.
+func (s *shape) follow(w *walk, at uint32, pos int, params uint8) int {
+	n := &s.nodes[at]
+	if n.tailParts == 0 {
+		return pos
+	}
+	for _, part := range s.parts[n.tail:][:n.tailParts] {
+		if part.size > 0 {
+			after := pos + int(part.size)
+			if after > w.end || string(w.path[pos:after]) != s.keys[part.text:][:part.size] ||
+				(after < w.end && w.path[after] != '/') {
+				return -1
+			}
+			pos = after
+			continue
+		}
+		if pos == w.end {
+			return -1
+		}
+		next := w.end
+		if i := bytes.IndexByte(w.path[pos+1:w.end], '/'); i >= 0 {
+			next = pos + 1 + i
+		}
+		if next == pos+1 {
+			return -1
+		}
+		w.p.spans[params&(MaxParams-1)] = span{uint32(pos + 1), uint32(next)}
+		params++
+		pos = next
+	}
+	return pos
 }
 
 // climb goes up to the nearest place that has a less specific way to go. If that is a parameter it takes the step and
@@ -109,15 +170,19 @@ func (s *shape) climb(w *walk) (leaf int32, turned bool) {
 	for w.node != 0 {
 		n := &s.nodes[w.node]
 		parent := &s.nodes[n.parent]
-		end := w.pos
-		w.pos = bytes.LastIndexByte(w.path[:end], '/')
-		if !n.isParam && parent.param != 0 {
-			w.p.spans[parent.params&(MaxParams-1)] = span{uint32(w.pos + 1), uint32(end)}
-			w.node, w.pos = parent.param, end
-			return none, true
+		next := w.pos
+		for range n.tailSteps {
+			next = bytes.LastIndexByte(w.path[:next], '/')
 		}
-		w.node = n.parent
-		if leaf := w.greedy(parent, w.pos); leaf != none {
+		pos := bytes.LastIndexByte(w.path[:next], '/')
+		if n.keySize > 0 {
+			if after := s.stepParam(w, parent, pos, next); after >= 0 {
+				w.node, w.pos = parent.param, after
+				return none, true
+			}
+		}
+		w.node, w.pos = n.parent, pos
+		if leaf := w.greedy(parent, pos); leaf != none {
 			return leaf, false
 		}
 	}
@@ -145,7 +210,7 @@ func (s *shape) static(at uint32, segment []byte) uint32 {
 		return 0
 	}
 	if n.slotBits == 0 {
-		if s.key(at+1) == string(segment) {
+		if s.hasKey(at+1, segment) {
 			return at + 1
 		}
 		return 0
@@ -157,15 +222,21 @@ func (s *shape) static(at uint32, segment []byte) uint32 {
 		if c.child == 0 {
 			return 0
 		}
-		if c.hash == hash && s.key(c.child) == string(segment) {
+		if c.hash == hash && s.hasKey(c.child, segment) {
 			return c.child
 		}
 	}
 }
 
-func (s *shape) key(at uint32) string {
+func (s *shape) hasKey(at uint32, segment []byte) bool {
 	n := &s.nodes[at]
-	return s.keys[n.key:][:n.keySize]
+	if len(segment) != int(n.keySize) {
+		return false
+	}
+	if len(segment) <= hereBytes {
+		return string(n.here[:len(segment)]) == string(segment)
+	}
+	return s.keys[n.key:][:n.keySize] == string(segment)
 }
 
 // hashSegment need not withstand hostile paths: only patterns are stored, in tables that are at most half full.

@@ -43,24 +43,40 @@ func (s *sprout) grow(segments []segment) *int32 {
 	return &s.leaf
 }
 
+// sole returns the only sprout after s and its segment, if nothing parts or ends at s.
+func (s *sprout) sole() (after *sprout, g segment, ok bool) {
+	if s.leaf != none || s.greedy != none || len(s.static) > 1 || (len(s.static) == 1) == (s.param != nil) {
+		return nil, segment{}, false
+	}
+	for key, child := range s.static {
+		return child, segment{kind: static, key: key}, true
+	}
+	return s.param, segment{kind: param}, true
+}
+
 // pack lays a grown shape out. The leaves are renumbered by places, or kept if that is nil.
 func (s *sprout) pack(places []int32) shape {
-	p := packer{places: places, offsets: make(map[string]uint32)}
+	p := packer{places: places, offsets: make(map[string]uint32), tails: make(map[string]uint32)}
 	p.add(s, node{})
-	return shape{nodes: p.nodes, slots: p.slots, keys: p.keys.String()}
+	return shape{nodes: p.nodes, slots: p.slots, parts: p.parts, keys: p.keys.String()}
 }
 
 type packer struct {
 	places  []int32
 	nodes   []node
 	slots   []slot
+	parts   []part
 	keys    strings.Builder
 	offsets map[string]uint32 // of the keys so far: the same words recur all over an API
+	tails   map[string]uint32 // where the tails so far begin in parts: so do they
 }
 
 // add appends a node and then all below it, depth first, so that what a search reads lies together.
 func (p *packer) add(s *sprout, n node) uint32 {
 	at := uint32(len(p.nodes))
+	if at > 0 { // nothing leads to the root
+		s = p.addTail(s, &n)
+	}
 	n.leaf, n.greedy = p.place(s.leaf), p.place(s.greedy)
 	p.nodes = append(p.nodes, n)
 
@@ -70,20 +86,61 @@ func (p *packer) add(s *sprout, n node) uint32 {
 		n.slotBits = uint8(bits.Len(uint(2*count - 1)))
 		p.slots = append(p.slots, make([]slot, 1<<n.slotBits)...)
 	}
-	below := node{parent: at, params: n.params}
 	for _, key := range slices.Sorted(maps.Keys(s.static)) {
 		n.longest = max(n.longest, uint16(len(key)))
-		below.key, below.keySize = p.keyOffset(key), uint16(len(key))
+		below := node{parent: at, params: n.params, keySize: uint16(len(key))}
+		if copy(below.here[:], key) < len(key) {
+			below.key = p.keyOffset(key)
+		}
 		child := p.add(s.static[key], below)
 		if n.slotBits > 0 {
 			p.put(n, hashSegment([]byte(key)), child)
 		}
 	}
 	if s.param != nil {
-		n.param = p.add(s.param, node{parent: at, params: n.params + 1, isParam: true})
+		n.param = p.add(s.param, node{parent: at, params: n.params + 1})
 	}
 	p.nodes[at] = n
 	return at
+}
+
+// addTail gives a node the segments after s where nothing parts nor ends. It returns where they lead to.
+func (p *packer) addTail(s *sprout, n *node) *sprout {
+	var texts []string // "" is a parameter
+	id := ""           // the tail as a path whose parameters are empty segments
+	for {
+		after, g, ok := s.sole()
+		if !ok {
+			break
+		}
+		id += "/" + g.key
+		switch {
+		case g.kind == param:
+			texts = append(texts, "")
+			n.params++
+		case len(texts) > 0 && texts[len(texts)-1] != "":
+			texts[len(texts)-1] += "/" + g.key
+		default:
+			texts = append(texts, "/"+g.key)
+		}
+		n.tailSteps++
+		s = after
+	}
+	n.tailParts = uint8(len(texts))
+	n.tail = p.tailOffset(id, texts)
+	return s
+}
+
+func (p *packer) tailOffset(id string, texts []string) uint32 {
+	offset, ok := p.tails[id]
+	if !ok {
+		offset = uint32(len(p.parts))
+		p.tails[id] = offset
+		for _, text := range texts {
+			p.parts = append(p.parts, part{text: p.keyOffset(text), size: uint16(len(text))})
+		}
+	}
+	return offset
 }
 
 func (p *packer) place(leaf int32) int32 {
