@@ -41,10 +41,14 @@ const tokenChars = "[!#$%&'*+\\-.^_`|~0-9A-Za-z]"
 var (
 	requestLineRule = regexp.MustCompile("^(" + tokenChars + `{1,64}) ([!-"$-~]+) HTTP/([0-9])\.([0-9])$`)
 	fieldRule       = regexp.MustCompile("(?s)^(" + tokenChars + "+):(.*)$")
-	absoluteRule    = regexp.MustCompile(`^(?i:https?)://([^/?]*)(.*)$`)
-	authorityRule   = regexp.MustCompile(`^(\[[^\]]*\]|[-._~0-9A-Za-z!$&'()*+,;=]+)(:[0-9]{0,5})?$`)
-	lengthRule      = regexp.MustCompile(`^[0-9]{1,19}$`)
-	sizeRule        = regexp.MustCompile("(?s)^([0-9A-Fa-f]{1,15})(;.*)?$")
+	tokenRule       = regexp.MustCompile("^" + tokenChars + "+$")
+	unannounced     = regexp.MustCompile("^(authorization|content-(encoding|length|type|range)|connection|cookie|expect|host|" +
+		"keep-alive|location|max-forwards|proxy-(connection|authenticate|authorization)|range|set-cookie|te|trailer|" +
+		"transfer-encoding|www-authenticate)$|^x-(forwarded|real-ip)")
+	absoluteRule  = regexp.MustCompile(`^(?i:https?)://([^/?]*)(.*)$`)
+	authorityRule = regexp.MustCompile(`^(\[[^\]]*\]|[-._~0-9A-Za-z!$&'()*+,;=]+)(:[0-9]{0,5})?$`)
+	lengthRule    = regexp.MustCompile(`^[0-9]{1,19}$`)
+	sizeRule      = regexp.MustCompile("(?s)^([0-9A-Fa-f]{1,15})(;.*)?$")
 )
 
 // modelStream returns what a stream of bytes holds.
@@ -120,6 +124,11 @@ func modelHeadOf(head string) (r *modelRequest, body modelBody, keep, ok bool) {
 	if !modelTargetOf(r, values["host"], old) {
 		return nil, nil, false, false
 	}
+	for _, v := range values["trailer"] {
+		if !modelAnnounces(v) {
+			return nil, nil, false, false
+		}
+	}
 	for _, v := range values["expect"] {
 		if !strings.EqualFold(v, "100-continue") {
 			return nil, nil, false, false
@@ -135,6 +144,21 @@ func modelHeadOf(head string) (r *modelRequest, body modelBody, keep, ok bool) {
 		keep = keep && strings.Trim(option, " \t") != "close"
 	}
 	return r, body, keep, ok
+}
+
+// modelAnnounces tells whether a Trailer field names only what a trailer
+// section may carry. What that is, fasthttp decides.
+func modelAnnounces(value string) bool {
+	if value == "" {
+		return true
+	}
+	for _, name := range strings.Split(strings.TrimSuffix(value, ","), ",") {
+		name = strings.ToLower(strings.Trim(name, " \t"))
+		if !tokenRule.MatchString(name) || unannounced.MatchString(name) {
+			return false
+		}
+	}
+	return true
 }
 
 // modelTargetOf judges the target against method and Host.
