@@ -13,5 +13,6 @@
 //
 // Neither allocates, blocks or waits for a reader: counters are atomic words of
 // the connection's shard, merged when somebody scrapes them, and a log line that
-// finds its buffer full is dropped and counted.
+// finds its buffer full is dropped and counted. Lines in JSON are zerolog's events,
+// whose output is the shard's buffer; other formats are appended part by part.
 package observe
