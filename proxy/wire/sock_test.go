@@ -305,7 +305,10 @@ func TestWatchAnotherSock(t *testing.T) {
 func TestWriteToASlowReader(t *testing.T) {
 	t.Parallel()
 	s, far := pair(t)
-	const idle, pace, step = time.Second, 20 * time.Millisecond, 256 << 10
+	const idle, pace, step = time.Second, 20 * time.Millisecond, 64 << 10
+	_ = far.SetReadBuffer(step)
+	_ = s.Conn().(*net.TCPConn).SetWriteBuffer(step)
+	_ = far.SetDeadline(time.Now().Add(4 * patient))
 	s.WriteLimits(0, idle)
 	want := bytes.Repeat([]byte("0123456789abcdef"), 70*step/16)
 	written := make(chan error, 1)

@@ -103,7 +103,7 @@ func TestTunnelLimits(t *testing.T) {
 	const short = 80 * time.Millisecond
 	f(short, 0, short, 2*short, false)
 	f(0, short, short, short, false)
-	f(short, 3*short, 3*short, 3*short, true) // bytes hold off one limit, not the other
+	f(5*short, 8*short, 8*short, 8*short, true) // bytes hold off one limit, not the other
 	f(0, short, short, short, true)
 }
 
