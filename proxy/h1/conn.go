@@ -74,22 +74,21 @@ func (c *conn) serve() {
 
 // await waits for the first bytes of a request and tells whether they came.
 func (c *conn) await() bool {
-	now := wire.Now()
 	if c.work != nil && c.work.br.Buffered() > 0 {
-		c.begun = now
+		c.begun = wire.Now()
 		return true
 	}
-	by := limit(now, c.server.cfg.IdleTimeout)
+	patience := c.server.cfg.IdleTimeout
 	if c.begun == 0 {
 		// The first request of a connection has no other limit before its head.
-		by = limit(now, c.server.cfg.HeadTimeout)
+		patience = c.server.cfg.HeadTimeout
 	}
 	c.idle.Store(true)
 	defer c.idle.Store(false)
 	if c.server.draining.Load() {
 		return false
 	}
-	c.sock.ReadLimits(by, 0)
+	c.sock.ReadLimits(0, patience)
 	wire.Yield()
 	n, err := c.sock.ReadLent(c)
 	if err != nil {

@@ -204,6 +204,7 @@ func (f *flight) dropHop() {
 	h.Del(fasthttp.HeaderConnection)
 	h.Del(fasthttp.HeaderKeepAlive)
 	h.Del(fasthttp.HeaderProxyConnection)
+	h.Del(fasthttp.HeaderProxyAuthenticate) // a reverse proxy has no credentials to give
 }
 
 // staysAnyway names fields that are not the connection's, even if an upstream

@@ -325,6 +325,8 @@ func (h *Head) field(line []byte, request bool) *Fault {
 			h.options(value)
 		}
 		h.Connection = h.Connection || equalFold(name, "Keep-Alive")
+	case len("Proxy-Authenticate"):
+		h.Connection = h.Connection || equalFold(name, "Proxy-Authenticate")
 	case len("Proxy-Connection"):
 		h.Connection = h.Connection || equalFold(name, "Proxy-Connection")
 	case len("Content-Length"):
