@@ -67,6 +67,7 @@ func (g *Gateway) sendTo(r *request, target *upstream.Target) *exchange.Refusal 
 	default:
 		x.Request.SetHostBytes(target.Host())
 	}
+	x.Upstream, x.Address = r.route.upstream.name, target.Name() // also when it cannot be reached
 	retries := x.Retries
 	refusal := target.Send(x, &r.call)
 	if x.Retries > retries {

@@ -7,9 +7,11 @@ import (
 	"crypto/sha256"
 	"crypto/subtle"
 	"encoding/json"
+	"net/http/pprof"
 
 	"github.com/fasthttp/router"
 	"github.com/valyala/fasthttp"
+	"github.com/valyala/fasthttp/fasthttpadaptor"
 	"github.com/valyala/fasthttp/pprofhandler"
 )
 
@@ -65,7 +67,9 @@ func Handler(g Gateway, token, metricsType string) fasthttp.RequestHandler {
 		}
 		writeJSON(ctx, map[string]bool{"reloaded": true})
 	})
-	r.GET("/debug/pprof/{profile:*}", pprofhandler.PprofHandler)
+	// The list of profiles is a path that pprofhandler itself refuses.
+	r.GET("/debug/pprof/", fasthttpadaptor.NewFastHTTPHandlerFunc(pprof.Index))
+	r.GET("/debug/pprof/{profile}", pprofhandler.PprofHandler)
 	r.POST("/debug/pprof/symbol", pprofhandler.PprofHandler)
 	return fasthttp.CompressHandler(guard(token, r.Handler))
 }
