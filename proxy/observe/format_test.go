@@ -21,7 +21,7 @@ func lineOf(t *testing.T, format string, r *Record) string {
 func lineIn(f *logFormat, r *Record) []byte {
 	l := &AccessLog{format: f, oneIn: 1, shards: make([]logShard, 1)}
 	l.writer = &logWriter{dirty: make(chan struct{}, 1), urgent: make(chan struct{}, 1)}
-	l.prepare(1 << 20)
+	l.prepare(2 * minBufferBytes) // TestNoClientHidesItsLine wants to see what is too long
 	l.Write(r)
 	return l.shards[0].filling
 }
