@@ -42,7 +42,7 @@ func (c *conn) Interim(h *fasthttp.ResponseHeader) error {
 // before anything was sent, so that another answer can still be given.
 func (c *conn) Send(x *exchange.Exchange) error {
 	w := c.work
-	if x.Upstream == "" && x.Refusal != exchange.BodyTooLarge {
+	if x.Upstream == "" {
 		w.body.discard()
 	}
 	if !w.body.Done() || c.server.draining.Load() {
