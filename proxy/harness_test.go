@@ -268,6 +268,12 @@ func startUpstream(t testing.TB, script func(*upstreamConn)) *rawUpstream {
 	if err != nil {
 		t.Fatal(err)
 	}
+	return serveUpstream(t, ln, script)
+}
+
+// serveUpstream does the same on a listener that is open, and closes it.
+func serveUpstream(t testing.TB, ln net.Listener, script func(*upstreamConn)) *rawUpstream {
+	t.Helper()
 	u := &rawUpstream{t: t, ln: ln, script: script, more: make(chan struct{}), conns: make(map[net.Conn]struct{})}
 	u.running.Add(1)
 	go u.accept()

@@ -42,37 +42,58 @@ func (l *listening) follow(g *Gateway, doc *config.Document) error {
 		l.wanted = wanted
 		return nil
 	}
-	fresh := make(map[string]*listener)
+	next := make(map[string]*listener, len(wanted))
+	var fresh []*listener
 	for name, w := range wanted {
-		if old := l.opened[name]; old != nil && old.settings == w {
-			continue
-		}
-		if old := l.opened[name]; old != nil && old.settings.Address == w.Address {
-			old.admission.limits(g.limitsOf(w))
-			old.settings = w
-			continue
-		}
-		ln, err := openListener(g, name, w)
-		if err != nil {
-			for _, f := range fresh {
-				f.close()
+		ln := l.keeps(name, w.Address, wanted, next)
+		if ln == nil {
+			var err error
+			if ln, err = openListener(g, w); err != nil {
+				for _, f := range fresh {
+					f.close()
+				}
+				return err
 			}
-			return err
+			fresh = append(fresh, ln)
 		}
-		fresh[name] = ln
+		next[name] = ln
 	}
-	for name, old := range l.opened {
-		if _, still := wanted[name]; !still || fresh[name] != nil {
+	for name, ln := range next { // from here on nothing can fail
+		ln.become(g, name, wanted[name])
+	}
+	for _, old := range l.opened {
+		if !isIn(next, old) {
 			old.close()
-			delete(l.opened, name)
 		}
 	}
-	for name, ln := range fresh {
-		l.opened[name] = ln
+	for _, ln := range fresh {
 		ln.serve(g)
 	}
-	l.wanted = wanted
+	l.wanted, l.opened = wanted, next
 	return nil
+}
+
+// keeps returns the open listener that name goes on with: its own, or one that
+// has the address under a name that gives it up. Nil means a new one is needed.
+func (l *listening) keeps(name, address string, wanted map[string]config.Listener, taken map[string]*listener) *listener {
+	if old := l.opened[name]; old != nil && old.settings.Address == address {
+		return old
+	}
+	for other, old := range l.opened {
+		if old.settings.Address == address && wanted[other].Address != address && !isIn(taken, old) {
+			return old
+		}
+	}
+	return nil
+}
+
+func isIn(listeners map[string]*listener, ln *listener) bool {
+	for _, one := range listeners {
+		if one == ln {
+			return true
+		}
+	}
+	return false
 }
 
 func (l *listening) open(g *Gateway) error {
@@ -80,13 +101,14 @@ func (l *listening) open(g *Gateway) error {
 	defer l.mu.Unlock()
 	l.opened = make(map[string]*listener)
 	for name, w := range l.wanted {
-		ln, err := openListener(g, name, w)
+		ln, err := openListener(g, w)
 		if err != nil {
 			for _, opened := range l.opened {
 				opened.close()
 			}
 			return err
 		}
+		ln.become(g, name, w)
 		l.opened[name] = ln
 	}
 	for _, ln := range l.opened {
@@ -117,17 +139,29 @@ func (l *listening) addresses() map[string]string {
 // connections over the cores and each stays on the shard that accepted it. A
 // Unix socket cannot be shared like that; its shards accept from the one.
 type listener struct {
-	name      string
 	settings  config.Listener
 	sockets   []net.Listener
 	admission *admission
-	stats     *observe.ListenerStats
+	known     atomic.Pointer[knownAs]
 	accepting sync.WaitGroup
 }
 
-func openListener(g *Gateway, name string, settings config.Listener) (*listener, error) {
-	ln := &listener{name: name, settings: settings, admission: newAdmission(), stats: g.metrics.Listener(name)}
+// knownAs is a listener's name and what is counted under it.
+type knownAs struct {
+	name  string
+	stats *observe.ListenerStats
+}
+
+// become gives the listener its name and limits. Connections that are open
+// keep those they came in by.
+func (ln *listener) become(g *Gateway, name string, settings config.Listener) {
+	ln.settings = settings
 	ln.admission.limits(g.limitsOf(settings))
+	ln.known.Store(&knownAs{name: name, stats: g.metrics.Listener(name)})
+}
+
+func openListener(g *Gateway, settings config.Listener) (*listener, error) {
+	ln := &listener{settings: settings, admission: newAdmission()}
 	var err error
 	if path, ok := strings.CutPrefix(settings.Address, "unix:"); ok {
 		ln.sockets, err = listenUnix(path)
@@ -213,7 +247,7 @@ func (ln *listener) serve(g *Gateway) {
 		go func() {
 			defer ln.accepting.Done()
 			if err := server.Serve(tagged{socket}); err != nil && !errors.Is(err, net.ErrClosed) {
-				g.log.Error().Err(err).Str("listener", ln.name).Msg("cannot accept connections any more")
+				g.log.Error().Err(err).Str("listener", ln.known.Load().name).Msg("cannot accept connections any more")
 			}
 		}()
 	}
@@ -240,15 +274,15 @@ func (ln *listener) server(front *h1.Server, shard int) *fasthttp.Server {
 // drive serves one connection until it ends.
 func (ln *listener) drive(front *h1.Server, shard int, nc net.Conn) {
 	defer nc.Close()
-	address := clientOf(nc)
+	address, known := clientOf(nc), ln.known.Load()
 	if !ln.admission.enter(address) {
-		ln.stats.Refuse(shard)
+		known.stats.Refuse(shard)
 		front.TurnAway(nc)
 		return
 	}
-	ln.stats.Accept(shard)
-	front.Serve(nc, ln.name)
-	ln.stats.Close(shard)
+	known.stats.Accept(shard)
+	front.Serve(nc, known.name)
+	known.stats.Close(shard)
 	ln.admission.leave(address)
 }
 
@@ -308,61 +342,3 @@ func (c *taggedConn) ConnectionState() tls.ConnectionState {
 type silent struct{}
 
 func (silent) Printf(string, ...any) {}
-
-// admission counts the connections of a listener, in total and by address.
-type admission struct {
-	total, perAddress atomic.Int64 // limits, 0 = none
-	open              atomic.Int64
-	mu                sync.Mutex
-	byAddress         map[netip.Addr]int64
-}
-
-func newAdmission() *admission { return &admission{byAddress: make(map[netip.Addr]int64)} }
-
-func (a *admission) limits(total, perAddress int) {
-	a.total.Store(int64(total))
-	a.perAddress.Store(int64(perAddress))
-}
-
-// enter counts a connection, or refuses it.
-func (a *admission) enter(address netip.Addr) bool {
-	if limit := a.total.Load(); a.open.Add(1) > limit && limit > 0 {
-		a.open.Add(-1)
-		return false
-	}
-	if !address.IsValid() {
-		return true
-	}
-	a.mu.Lock()
-	defer a.mu.Unlock()
-	if limit := a.perAddress.Load(); limit > 0 && a.byAddress[address] >= limit {
-		a.open.Add(-1)
-		return false
-	}
-	a.byAddress[address]++
-	return true
-}
-
-func (a *admission) leave(address netip.Addr) {
-	a.open.Add(-1)
-	if !address.IsValid() {
-		return
-	}
-	a.mu.Lock()
-	defer a.mu.Unlock()
-	if a.byAddress[address]--; a.byAddress[address] <= 0 {
-		delete(a.byAddress, address)
-	}
-}
-
-// limitsOf returns the connection limits of a listener: its own, else the flags'.
-func (g *Gateway) limitsOf(l config.Listener) (total, perAddress int) {
-	total, perAddress = l.MaxConnections, l.MaxConnectionsPerAddress
-	if total == 0 {
-		total = g.options.MaxConnections
-	}
-	if perAddress == 0 {
-		perAddress = g.options.MaxConnectionsPerAddress
-	}
-	return total, perAddress
-}
