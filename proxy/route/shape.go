@@ -1,10 +1,6 @@
 package route
 
-import (
-	"bytes"
-	"encoding/binary"
-	"math/bits"
-)
+import "bytes"
 
 // none is the leaf of a place where no pattern ends.
 const none = -1
@@ -15,37 +11,35 @@ const none = -1
 // length of what leads to them, not by the ways to read a path.
 type shape struct {
 	nodes []node // the root comes first, and each node before all that is below it
-	slots []slot
+	seeds []uint16
 	parts []part
 	keys  string
+	salt  uint64 // of the hash
 }
 
 // node is a place where the ways of patterns part or end. From its parent one segment leads here, and after that a tail
 // of segments where nothing parts nor ends. It takes one cache line, with its key inside if that is not long: with
-// many routes a search waits for memory and for little else (BenchmarkFindRatio).
+// many routes a search waits for memory and for little else (BenchmarkFindRatio). The zero value is a gap: no key.
 type node struct {
-	parent    uint32
-	param     uint32 // child for a {param}; 0: none, as the root is nobody's child
-	leaf      int32  // where the patterns that end here are
-	greedy    int32  // where the patterns that end in a greedy parameter after here are
-	firstSlot uint32 // of the hash table of its static children
-	tail      uint32 // where its tail begins in parts
-	key       uint32 // where its segment begins in keys, if it is too long for here
-	keySize   uint16 // 0: it is its parent's param child, or the root
-	longest   uint16 // bytes of the longest static child; 0: there are none
-	slotBits  uint8  // the table has 1<<slotBits slots; 0: there is no table, as the next node is the only static child
-	params    uint8  // parameters on the way to here
-	tailParts uint8
-	tailSteps uint8 // segments of the tail
-	here      [hereBytes]byte
+	parent     uint32
+	param      uint32 // child for a {param}; 0: none, as the root is nobody's child
+	leaf       int32  // where the patterns that end here are
+	greedy     int32  // where the patterns that end in a greedy parameter after here are
+	firstChild uint32 // static children lie together, with gaps, each at the place that the hash of its key gives
+	places     uint32 // of static children and gaps
+	firstSeed  uint32 // of 1<<seedBits, if there are several places
+	tail       uint32 // where its tail begins in parts
+	key        uint32 // where its segment begins in keys, if it is too long for here
+	keySize    uint16 // 0: it is its parent's param child, or the root, or a gap
+	longest    uint16 // bytes of the longest static child; 0: there are none
+	seedBits   uint8
+	params     uint8 // parameters on the way to here
+	tailParts  uint8
+	tailSteps  uint8 // segments of the tail
+	here       [hereBytes]byte
 }
 
-const hereBytes = 64 - 36
-
-type slot struct {
-	hash  uint32
-	child uint32 // 0: empty
-}
+const hereBytes = 64 - 44
 
 // part is a piece of a tail: one parameter, or "/a" or "/a/b" between two. Nodes with equal tails share the parts.
 type part struct {
@@ -209,23 +203,15 @@ func (s *shape) static(at uint32, segment []byte) uint32 {
 	if uint(len(segment)-1) >= uint(n.longest) { // also true of an empty segment
 		return 0
 	}
-	if n.slotBits == 0 {
-		if s.hasKey(at+1, segment) {
-			return at + 1
-		}
-		return 0
+	child := n.firstChild
+	if n.places > 1 {
+		hash := hashSegment(segment, s.salt)
+		child += place(hash, s.seeds[n.firstSeed+bucket(hash, n.seedBits)], n.places)
 	}
-	hash := hashSegment(segment)
-	table := s.slots[n.firstSlot:][:1<<n.slotBits]
-	for i := hash; ; i++ {
-		c := table[i&uint32(len(table)-1)]
-		if c.child == 0 {
-			return 0
-		}
-		if c.hash == hash && s.hasKey(c.child, segment) {
-			return c.child
-		}
+	if s.hasKey(child, segment) {
+		return child
 	}
+	return 0
 }
 
 func (s *shape) hasKey(at uint32, segment []byte) bool {
@@ -237,27 +223,4 @@ func (s *shape) hasKey(at uint32, segment []byte) bool {
 		return string(n.here[:len(segment)]) == string(segment)
 	}
 	return s.keys[n.key:][:n.keySize] == string(segment)
-}
-
-// hashSegment need not withstand hostile paths: only patterns are stored, in tables that are at most half full.
-func hashSegment(b []byte) uint32 {
-	const odd1, odd2 = 0x9e3779b97f4a7c15, 0xd6e8feb86659fd93
-	h := uint64(len(b)) * odd1
-	for len(b) >= 8 {
-		h = fold(h^binary.LittleEndian.Uint64(b), odd2)
-		b = b[8:]
-	}
-	var tail uint64
-	switch n := len(b); {
-	case n >= 4:
-		tail = uint64(binary.LittleEndian.Uint32(b)) | uint64(binary.LittleEndian.Uint32(b[n-4:]))<<32
-	case n > 0:
-		tail = uint64(b[0]) | uint64(b[n>>1])<<8 | uint64(b[n-1])<<16
-	}
-	return uint32(fold(h^tail, odd1))
-}
-
-func fold(a, b uint64) uint64 {
-	high, low := bits.Mul64(a, b)
-	return high ^ low
 }

@@ -2,7 +2,6 @@ package route
 
 import (
 	"maps"
-	"math/bits"
 	"slices"
 	"strings"
 )
@@ -56,52 +55,80 @@ func (s *sprout) sole() (after *sprout, g segment, ok bool) {
 
 // pack lays a grown shape out. The leaves are renumbered by places, or kept if that is nil.
 func (s *sprout) pack(places []int32) shape {
-	p := packer{places: places, offsets: make(map[string]uint32), tails: make(map[string]uint32)}
-	p.add(s, node{})
-	return shape{nodes: p.nodes, slots: p.slots, parts: p.parts, keys: p.keys.String()}
+	for salt := uint64(0); ; salt += odd1 {
+		p := packer{places: places, salt: salt, offsets: make(map[string]uint32), tails: make(map[string]uint32)}
+		p.nodes = make([]node, 1)
+		if p.put(0, s, node{}) {
+			return shape{nodes: p.nodes, seeds: p.seeds, parts: p.parts, keys: p.keys.String(), salt: salt}
+		}
+	}
 }
 
 type packer struct {
 	places  []int32
+	salt    uint64
 	nodes   []node
-	slots   []slot
+	seeds   []uint16
 	parts   []part
 	keys    strings.Builder
 	offsets map[string]uint32 // of the keys so far: the same words recur all over an API
 	tails   map[string]uint32 // where the tails so far begin in parts: so do they
 }
 
-// add appends a node and then all below it, depth first, so that what a search reads lies together.
-func (p *packer) add(s *sprout, n node) uint32 {
-	at := uint32(len(p.nodes))
+// put makes s the node at a place and appends all below it. It is not ok if it needs another salt.
+func (p *packer) put(at uint32, s *sprout, n node) (ok bool) {
 	if at > 0 { // nothing leads to the root
 		s = p.addTail(s, &n)
 	}
 	n.leaf, n.greedy = p.place(s.leaf), p.place(s.greedy)
-	p.nodes = append(p.nodes, n)
-
-	if count := len(s.static); count > 1 {
-		n.firstSlot = uint32(len(p.slots))
-		// At least twice as many slots as children, so that a probe soon meets an empty one.
-		n.slotBits = uint8(bits.Len(uint(2*count - 1)))
-		p.slots = append(p.slots, make([]slot, 1<<n.slotBits)...)
+	if s.param != nil {
+		n.param = p.reserve(1)
+		if !p.put(n.param, s.param, node{parent: at, params: n.params + 1}) {
+			return false
+		}
 	}
-	for _, key := range slices.Sorted(maps.Keys(s.static)) {
+	if len(s.static) > 0 && !p.putStatic(at, s.static, &n) {
+		return false
+	}
+	p.nodes[at] = n
+	return true
+}
+
+// putStatic appends the static children of n, which will be the node at a place.
+func (p *packer) putStatic(at uint32, static map[string]*sprout, n *node) (ok bool) {
+	keys := slices.Sorted(maps.Keys(static))
+	placed := []uint32{0}
+	n.places = 1
+	if len(keys) > 1 {
+		hashes := make([]uint64, len(keys))
+		for i, key := range keys {
+			hashes[i] = hashSegment([]byte(key), p.salt)
+		}
+		var seeds []uint16
+		if n.places, placed, seeds, ok = scatter(hashes); !ok {
+			return false
+		}
+		n.firstSeed, n.seedBits = uint32(len(p.seeds)), seedBitsOf(len(keys))
+		p.seeds = append(p.seeds, seeds...)
+	}
+	n.firstChild = p.reserve(n.places)
+	for i, key := range keys {
 		n.longest = max(n.longest, uint16(len(key)))
 		below := node{parent: at, params: n.params, keySize: uint16(len(key))}
 		if copy(below.here[:], key) < len(key) {
 			below.key = p.keyOffset(key)
 		}
-		child := p.add(s.static[key], below)
-		if n.slotBits > 0 {
-			p.put(n, hashSegment([]byte(key)), child)
+		if !p.put(n.firstChild+placed[i], static[key], below) {
+			return false
 		}
 	}
-	if s.param != nil {
-		n.param = p.add(s.param, node{parent: at, params: n.params + 1})
-	}
-	p.nodes[at] = n
-	return at
+	return true
+}
+
+func (p *packer) reserve(count uint32) (first uint32) {
+	first = uint32(len(p.nodes))
+	p.nodes = append(p.nodes, make([]node, count)...)
+	return first
 }
 
 // addTail gives a node the segments after s where nothing parts nor ends. It returns where they lead to.
@@ -148,16 +175,6 @@ func (p *packer) place(leaf int32) int32 {
 		return leaf
 	}
 	return p.places[leaf]
-}
-
-// put notes a static child in its parent's table.
-func (p *packer) put(parent node, hash, child uint32) {
-	table := p.slots[parent.firstSlot:][:1<<parent.slotBits]
-	i := hash & uint32(len(table)-1)
-	for table[i].child != 0 {
-		i = (i + 1) & uint32(len(table)-1)
-	}
-	table[i] = slot{hash: hash, child: child}
 }
 
 func (p *packer) keyOffset(key string) uint32 {
