@@ -154,6 +154,12 @@ func (f *flight) receive() (*exchange.Refusal, error) {
 	case x.Request.IsHead():
 		f.empty(length) // no content follows, whatever the fields say (RFC 9112 §6.3)
 		return nil, nil
+	case h.Status == fasthttp.StatusNoContent && h.Length != wire.Unknown && h.Length != 0:
+		// No content may follow, yet it is announced (RFC 9110 §15.3.5): when it
+		// comes, it must not be taken for the next answer.
+		f.reusable = false
+		f.empty(0)
+		return nil, nil
 	case h.Length == 0 || h.Status == fasthttp.StatusNoContent || h.Status == fasthttp.StatusNotModified:
 		f.empty(0)
 		return nil, nil

@@ -64,6 +64,24 @@ func TestMalformedAnswersAreRefused(t *testing.T) {
 	f("HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n", exchange.UpgradeFailed)
 }
 
+func TestNoContentThatAnnouncesContentCostsTheConnection(t *testing.T) {
+	f := func(answer string, want int) {
+		t.Helper()
+		s := listen(t, answers(answer))
+		target := target(t, registry(t, nil), s.url)
+		for range 2 {
+			wantRound(t, target, request("GET", "/"), &Call{}, 204, "")
+		}
+		if got := int(s.accepted.Load()); got != want {
+			t.Fatalf("%q: got %d connections for two requests; want %d", answer, got, want)
+		}
+	}
+	f("HTTP/1.1 204 No Content\r\n\r\n", 1)
+	f("HTTP/1.1 204 No Content\r\nContent-Length: 0\r\n\r\n", 1)
+	f("HTTP/1.1 204 No Content\r\nContent-Length: 60\r\n\r\n", 2)
+	f("HTTP/1.1 204 No Content\r\nTransfer-Encoding: chunked\r\n\r\n", 2)
+}
+
 func TestUpgradeToAnotherProtocolIsRefused(t *testing.T) {
 	s := listen(t, func(p *peer) {
 		p.head()
