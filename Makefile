@@ -17,7 +17,7 @@ BENCHPKG ?= ./bench
 COUNT    ?= 10
 REF      ?= main
 
-.PHONY: help build run test race lint alloc fuzz bench bench-compare profile pgo loadtest compare tune \
+.PHONY: help build run test race lint alloc fuzz bench bench-compare profile pgo stream loadtest compare tune \
 	docs docs-check golden vuln cross check clean
 
 help: ## Print this list
@@ -92,6 +92,9 @@ pgo: ## Renew default.pgo from the benchmarks of the whole gateway
 	$(GO) test -run '^$$' -bench '$(BENCH)' -benchtime 5s -o .cache/profiled.test -cpuprofile .cache/cpu.prof $(BENCHPKG) | tee .cache/profiled.txt
 	@grep -q '^Benchmark' .cache/profiled.txt || { echo "pgo: no benchmark of $(BENCHPKG) matches $(BENCH)"; exit 1; }
 	$(GO) tool pprof -proto .cache/cpu.prof >default.pgo 2>/dev/null
+
+stream: ## Move 1 GiB through the gateway each way, by length and in chunks, and tell what memory that took
+	WEIR_STREAM_MIB=1024 $(GO) test -count=1 -v -run TestLargeBodiesInBoundedMemory ./proxy
 
 loadtest: ## Run the k6 scenarios SCENARIO="smoke steady spike websocket" (k6 is built the first time)
 	loadtest/run.sh $(SCENARIO)
