@@ -58,6 +58,7 @@ func TestAccessLogEndToEnd(t *testing.T) {
 	f("GET /nowhere HTTP/1.1\r\nHost: h\r\n\r\n")
 	f("GET /quiet HTTP/1.1\r\nHost: h\r\n\r\n")
 	f("GET /bad HTTP/1.1\r\nHost: h\r\nHost: i\r\n\r\n")
+	_ = c.Close()
 	g.stop()
 
 	want := []map[string]any{
