@@ -74,7 +74,6 @@ bench-compare: ## Compare the benchmarks with those of REF=main by benchstat
 	$(PINNED) benchstat $(CURDIR)/.cache/bench-ref.txt $(CURDIR)/.cache/bench.txt
 
 profile: BENCH = ^BenchmarkServe$$/^proxied-1k$$
-pgo: BENCH = ^BenchmarkServe(Parallel)?$$
 profile: ## Where the time of BENCH=… goes: processor and heap profile, and system calls if strace is here
 	@mkdir -p .cache
 	$(GO) test -run '^$$' -bench '$(BENCH)' -benchtime 3s -o .cache/profiled.test \
@@ -87,14 +86,8 @@ profile: ## Where the time of BENCH=… goes: processor and heap profile, and sy
 			-test.run '^$$' -test.bench '$(BENCH)' -test.benchtime 2000x >/dev/null) && head -20 .cache/calls.txt; \
 	else echo "profile: strace is not here, so system calls are not counted"; fi
 
-pgo: ## Renew default.pgo from the benchmarks of the whole gateway
-	@mkdir -p .cache
-	$(GO) test -run '^$$' -bench '$(BENCH)' -benchtime 5s -o .cache/profiled.test -cpuprofile .cache/cpu.prof $(BENCHPKG) | tee .cache/profiled.txt
-	@grep -q '^Benchmark' .cache/profiled.txt || { echo "pgo: no benchmark of $(BENCHPKG) matches $(BENCH)"; exit 1; }
-	$(GO) tool pprof -proto .cache/cpu.prof >default.pgo 2>/dev/null
-
-stream: ## Move 1 GiB through the gateway each way, by length and in chunks, and tell what memory that took
-	WEIR_STREAM_MIB=1024 $(GO) test -count=1 -v -run TestLargeBodiesInBoundedMemory ./proxy
+pgo: ## Renew default.pgo, which weir is built with, from real traffic through it (half a minute)
+	tools/pgo.sh
 
 loadtest: ## Run the k6 scenarios SCENARIO="smoke steady spike websocket" (k6 is built the first time)
 	loadtest/run.sh $(SCENARIO)

@@ -1,0 +1,72 @@
+#!/usr/bin/env bash
+# Renews default.pgo, the profile that weir is built with: real traffic of several kinds through a real weir, logged and
+# counted as it comes, for SECONDS_EACH=4 each.
+#
+#   tools/pgo.sh
+set -euo pipefail
+
+root=$(cd "$(dirname "$0")/.." && pwd)
+seconds=${SECONDS_EACH:-4}
+"$root/tools/setup.sh" wrk curl
+folder=$(mktemp -d)
+pids=()
+finish() {
+	[ ${#pids[@]} = 0 ] || kill "${pids[@]}" 2>/dev/null || true
+	wait
+	rm -rf "$folder"
+}
+trap finish EXIT
+
+(cd "$root" && go build -o "$folder/upstream" ./tools/upstream && go build -pgo=off -o "$folder/weir" .)
+
+await() { # URL
+	for _ in $(seq 100); do
+		curl -so /dev/null "$1" && return
+		sleep 0.05
+	done
+	echo "pgo: nothing answers at $1" >&2
+	exit 1
+}
+
+port=$((21000 + RANDOM % 8000))
+upstream=127.0.0.1:$port address=127.0.0.1:$((port + 1)) control=127.0.0.1:$((port + 2))
+GOMAXPROCS=1 "$folder/upstream" -listen "$upstream" >"$folder/upstream.log" 2>&1 &
+pids+=($!)
+"$folder/weir" -listen "$address" -control "$control" -upstream "http://$upstream" \
+	-log.output "$folder/access.log" >"$folder/weir.log" 2>&1 &
+pids+=($!)
+await "http://$upstream/size/1024"
+await "http://$address/size/1024"
+
+# What browsers and services send, beside wrk's bare request.
+headers=(-H 'User-Agent: Mozilla/5.0 (X11; Linux x86_64) AppleWebKit/537.36' -H 'Accept: text/html,application/json;q=0.9'
+	-H 'Accept-Encoding: gzip, br' -H 'Accept-Language: en' -H 'Cookie: session=0123456789abcdef; theme=dark'
+	-H 'Connection: keep-alive')
+cat >"$folder/post.lua" <<'LUA'
+wrk.method = "POST"
+wrk.body = string.rep("x", 512)
+wrk.headers["Content-Type"] = "application/json"
+LUA
+
+load() { # path, wrk's arguments
+	local path=$1
+	shift
+	printf 'pgo: %s %s\n' "$path" "$*" >&2
+	wrk -t1 -c64 -d"${seconds}s" "$@" "http://$address$path" >"$folder/wrk.txt"
+	! grep -q 'Non-2xx' "$folder/wrk.txt" || {
+		cat "$folder/wrk.txt" >&2
+		exit 1
+	}
+}
+
+curl -sSo "$folder/cpu.prof" "http://$control/debug/pprof/profile?seconds=$((seconds * 6))" &
+profile=$!
+load /size/1024
+load /size/1024 "${headers[@]}"
+load '/size/128?a=1&b=2' "${headers[@]}"
+load /size/16384
+load /chunked/2048 "${headers[@]}"
+load /upload -s "$folder/post.lua"
+wait "$profile"
+go tool pprof -proto "$folder/cpu.prof" >"$root/default.pgo" 2>/dev/null
+echo "pgo: wrote default.pgo, $(stat -c %s "$root/default.pgo") bytes" >&2
