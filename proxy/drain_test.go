@@ -200,3 +200,32 @@ func TestDrainSaysSoFirst(t *testing.T) {
 	}
 	within(t, "the end of the drain", done)
 }
+
+// TestDrainServesWhatArrives: a request that comes while the drain begins is
+// served or the connection is closed; it never gets another answer.
+func TestDrainServesWhatArrives(t *testing.T) {
+	t.Parallel()
+	up := startUpstream(t, answerEach(func(r *rawRequest) string { return okText(r.Body) }))
+	for range 30 {
+		g := startGateway(t, proxyTo(up.url()), func(o *Options) { o.DrainTimeout = patient })
+		var clients []*rawClient
+		for range 8 {
+			clients = append(clients, g.dial())
+		}
+		for _, c := range clients {
+			c.send("POST / HTTP/1.1\r\nHost: h\r\nContent-Length: 5\r\n\r\nhel")
+		}
+		done := g.stopped()
+		g.eventually("draining", func() bool { ok, _ := g.Ready(); return !ok })
+		for _, c := range clients {
+			c.send("lo")
+		}
+		for i, c := range clients {
+			if a, err := c.tryAnswer("POST"); err == nil && (a.Status != 200 || a.Body != "hello") {
+				t.Fatalf("client %d: got %d %q; want 200 or the end of the connection", i, a.Status, a.Body)
+			}
+			_ = c.Close()
+		}
+		within(t, "the end of the drain", done)
+	}
+}

@@ -94,6 +94,9 @@ func (c *conn) await() bool {
 	if err != nil {
 		return false
 	}
+	if !c.idle.CompareAndSwap(true, false) {
+		c.server.resume(c)
+	}
 	c.work.in.ahead = c.work.in.first[:n]
 	c.begun = wire.Now()
 	_, err = c.work.br.Peek(1)

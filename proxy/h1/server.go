@@ -94,7 +94,7 @@ func (s *Server) Drain() <-chan struct{} {
 	s.draining.Store(true)
 	s.mu.Lock()
 	for c := range s.conns {
-		if c.idle.Load() {
+		if c.idle.CompareAndSwap(true, false) {
 			c.sock.Interrupt()
 		}
 	}
@@ -105,6 +105,14 @@ func (s *Server) Drain() <-chan struct{} {
 		close(done)
 	}()
 	return done
+}
+
+// resume lets a connection go on that Drain took for an idle one while its
+// request arrived. The lock is Drain's: its interruption is over then.
+func (s *Server) resume(c *conn) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	c.sock.Resume()
 }
 
 // CloseTunnels closes the connections that are tunnels.
