@@ -48,7 +48,7 @@ func (l *listening) follow(g *Gateway, doc *config.Document) error {
 		ln := l.keeps(name, w.Address, wanted, next)
 		if ln == nil {
 			var err error
-			if ln, err = openListener(g, w); err != nil {
+			if ln, err = openListener(g, w, l.leaves(w.Address, wanted)); err != nil {
 				for _, f := range fresh {
 					f.close()
 				}
@@ -87,6 +87,26 @@ func (l *listening) keeps(name, address string, wanted map[string]config.Listene
 	return nil
 }
 
+// leaves tells whether a listener that wanted gives up has the port of address,
+// which may then be opened beside it: :80 becomes 127.0.0.1:80.
+func (l *listening) leaves(address string, wanted map[string]config.Listener) bool {
+	_, port, err := net.SplitHostPort(address)
+	if err != nil || port == "0" {
+		return false
+	}
+	stays := make(map[string]bool, len(wanted))
+	for _, w := range wanted {
+		stays[w.Address] = true
+	}
+	for _, old := range l.opened {
+		_, oldPort, err := net.SplitHostPort(old.settings.Address)
+		if err == nil && oldPort == port && !stays[old.settings.Address] {
+			return true
+		}
+	}
+	return false
+}
+
 func isIn(listeners map[string]*listener, ln *listener) bool {
 	for _, one := range listeners {
 		if one == ln {
@@ -101,7 +121,7 @@ func (l *listening) open(g *Gateway) error {
 	defer l.mu.Unlock()
 	l.opened = make(map[string]*listener)
 	for name, w := range l.wanted {
-		ln, err := openListener(g, w)
+		ln, err := openListener(g, w, false)
 		if err != nil {
 			for _, opened := range l.opened {
 				opened.close()
@@ -160,13 +180,15 @@ func (ln *listener) become(g *Gateway, name string, settings config.Listener) {
 	ln.known.Store(&knownAs{name: name, stats: g.metrics.Listener(name)})
 }
 
-func openListener(g *Gateway, settings config.Listener) (*listener, error) {
+// openListener opens a listener. With shared, its port is one that the process
+// still listens on.
+func openListener(g *Gateway, settings config.Listener, shared bool) (*listener, error) {
 	ln := &listener{settings: settings, admission: newAdmission()}
 	var err error
 	if path, ok := strings.CutPrefix(settings.Address, "unix:"); ok {
 		ln.sockets, err = listenUnix(path)
 	} else {
-		ln.sockets, err = listenTCP(settings.Address, g.options.Shards)
+		ln.sockets, err = listenTCP(settings.Address, g.options.Shards, shared)
 	}
 	if err != nil {
 		return nil, fmt.Errorf("cannot listen on %q: %w", settings.Address, plainListenError(err))
@@ -189,20 +211,23 @@ func plainListenError(err error) error {
 
 // listenTCP opens one socket a shard on address. The first is tried without
 // SO_REUSEPORT: with it, the kernel would share a port that another weir holds.
-func listenTCP(address string, shards int) ([]net.Listener, error) {
-	probe, err := net.Listen("tcp", address)
-	if err != nil {
-		return nil, err
+func listenTCP(address string, shards int, shared bool) ([]net.Listener, error) {
+	network := networkOf(address)
+	if !shared || !reusePort {
+		probe, err := net.Listen(network, address)
+		if err != nil {
+			return nil, err
+		}
+		if !reusePort {
+			return []net.Listener{probe}, nil
+		}
+		address = probe.Addr().String()
+		_ = probe.Close()
 	}
-	if shards == 1 || !reusePort {
-		return []net.Listener{probe}, nil
-	}
-	address = probe.Addr().String()
-	_ = probe.Close()
 	lc := net.ListenConfig{Control: setReusePort}
 	var out []net.Listener
 	for range shards {
-		ln, err := lc.Listen(context.Background(), "tcp", address)
+		ln, err := lc.Listen(context.Background(), network, address)
 		if err != nil {
 			for _, opened := range out {
 				_ = opened.Close()
@@ -212,6 +237,18 @@ func listenTCP(address string, shards int) ([]net.Listener, error) {
 		out = append(out, ln)
 	}
 	return out, nil
+}
+
+// networkOf keeps a written-out wildcard to its own address family, so that
+// 0.0.0.0:80 and [::]:80 can stand side by side; Go would open both for either.
+func networkOf(address string) string {
+	switch host, _, _ := net.SplitHostPort(address); host {
+	case "0.0.0.0":
+		return "tcp4"
+	case "::":
+		return "tcp6"
+	}
+	return "tcp"
 }
 
 // listenUnix opens a Unix socket. A file that a dead process has left there is

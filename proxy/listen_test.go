@@ -150,6 +150,58 @@ func TestListenErrors(t *testing.T) {
 	f("unix:/nonexistent/dir/s", "no such file or directory")
 }
 
+// TestWildcardsKeepToTheirFamily: a program that opens 0.0.0.0 is not surprised
+// by clients of IPv6, and both can be listened on at one port.
+func TestWildcardsKeepToTheirFamily(t *testing.T) {
+	t.Parallel()
+	port := freePort(t)
+	g := startGateway(t, answering("a")+`
+listeners: { four: { address: "0.0.0.0:`+port+`" }, six: { address: "[::]:`+port+`" } }
+`)
+	for _, host := range []string{"127.0.0.1", "::1"} {
+		c := dialRaw(t, net.JoinHostPort(host, port))
+		c.send(plainGet)
+		if a := c.answer("GET"); a.Body != "a" {
+			t.Errorf("%s: got %q; want a", host, a.Body)
+		}
+	}
+	g.reload(answering("a") + `listeners: { four: { address: "0.0.0.0:` + port + `" } }`)
+	if c, err := net.Dial("tcp", "[::1]:"+port); err == nil {
+		_ = c.Close()
+		t.Error("0.0.0.0 takes connections of IPv6")
+	}
+}
+
+// TestListenerMovesWithinItsPort: the addresses of old and new overlap.
+func TestListenerMovesWithinItsPort(t *testing.T) {
+	t.Parallel()
+	port := freePort(t)
+	doc := func(host string) string {
+		return answering("a") + `listeners: { main: { address: "` + host + ":" + port + `" } }`
+	}
+	g := startGateway(t, doc(""))
+	for _, host := range []string{"127.0.0.1", "0.0.0.0", "", "127.0.0.1"} {
+		g.reload(doc(host))
+		c := dialRaw(t, "127.0.0.1:"+port)
+		c.send(plainGet)
+		if a := c.answer("GET"); a.Body != "a" {
+			t.Errorf("on %q: got %q; want a", host, a.Body)
+		}
+	}
+}
+
+// freePort returns a port that nobody listens on now.
+func freePort(t *testing.T) string {
+	t.Helper()
+	ln, err := net.Listen("tcp", ":0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer ln.Close()
+	_, port, _ := net.SplitHostPort(ln.Addr().String())
+	return port
+}
+
 // TestListenerChangesItsName: the socket stays, connections with it.
 func TestListenerChangesItsName(t *testing.T) {
 	t.Parallel()
