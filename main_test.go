@@ -179,13 +179,19 @@ func TestBadUsage(t *testing.T) {
 	f(2, `-control "0.0.0.0:1" can be reached from other machines; set -control.token`, nil, "-control", "0.0.0.0:1")
 	f(2, `-control ":1" can be reached`, nil, "-control", ":1")
 	f(2, `-control is "here"; write host:port or off`, nil, "-control", "here")
+	f(2, `-listen is "bogus": the port is missing`, nil, "-listen", "bogus")
+	f(2, `-listen is ":99999": "99999" is not a port`, nil, "-listen", ":99999", "-check")
+	f(2, `-listen is "unix:": a socket needs an absolute path`, nil, "-listen", "unix:")
+	f(2, `-upstream.headerLimit is -1`, nil, "-upstream.headerLimit", "-1")
+	f(2, `-upstream.readBuffer is -1`, nil, "-upstream.readBuffer", "-1")
+	f(2, `-forward.via is "a, b"; it must be a name without spaces`, nil, "-forward.via", "a, b")
 	f(2, `-config and -upstream exclude each other`, nil, "-config", "a", "-upstream", "http://b")
 	f(2, `-config is empty`, nil, "-config", "")
 	f(2, `-upstream is empty`, nil, "-upstream", "", "-check")
 
 	f(1, `log format "bogus"`, nil, "-log.format", "bogus")
 	f(1, `unknown scheme "ftp"`, nil, "-upstream", "ftp://x")
-	f(1, `cannot listen on "bogus"`, nil, "-listen", "bogus", "-control", "off")
+	f(1, `cannot listen on "192.0.2.1:1": this machine does not have the address`, nil, "-listen", "192.0.2.1:1", "-control", "off")
 	f(1, `cannot read -control.token: .*no such file`, nil, "-listen", "127.0.0.1:0", "-control", "127.0.0.1:0", "-control.token", "file:/nonexistent")
 }
 

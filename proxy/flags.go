@@ -6,8 +6,10 @@ import (
 	"fmt"
 	"net"
 	"runtime"
+	"strings"
 	"time"
 
+	"weir/proxy/config"
 	"weir/proxy/h1"
 	"weir/proxy/observe"
 	"weir/proxy/upstream"
@@ -108,6 +110,8 @@ func (o *Options) Validate() error {
 	if o.Listen.MaxHead < 1<<10 || o.Listen.MaxHead > 1<<20 {
 		complain("-listen.maxHead is %d; it must be from 1024 (1 KiB) to 1048576 (1 MiB)", o.Listen.MaxHead)
 	}
+	atLeast("upstream.headerLimit", int64(o.Upstream.HeadLimit), 0)
+	atLeast("upstream.readBuffer", int64(o.Upstream.ReadBuffer), 0)
 	atLeast("upstream.maxConnections", int64(o.Upstream.MaxConnections), 0)
 	atLeast("upstream.maxIdle", int64(o.Upstream.MaxIdle), 0)
 	for name, d := range map[string]time.Duration{
@@ -122,10 +126,27 @@ func (o *Options) Validate() error {
 			complain("-%s is %s; it must be 0s or more", name, d)
 		}
 	}
+	if err := config.CheckListen(o.ListenAddress); err != nil {
+		complain("-listen is %q: %w", o.ListenAddress, err)
+	}
+	if !isPseudonym(o.Via) {
+		complain("-forward.via is %q; it must be a name without spaces, such as edge-1, or empty", o.Via)
+	}
 	if err := checkControl(o.ControlAddress, o.ControlToken); err != nil {
 		errs = append(errs, err)
 	}
 	return errors.Join(errs...)
+}
+
+// isPseudonym tells whether name may stand in Via (RFC 9110 §7.6.3), or is empty.
+func isPseudonym(name string) bool {
+	for _, c := range []byte(name) {
+		letter, digit := c|0x20 >= 'a' && c|0x20 <= 'z', c >= '0' && c <= '9'
+		if !letter && !digit && !strings.ContainsRune("!#$%&'*+-.^_`|~:", rune(c)) {
+			return false
+		}
+	}
+	return true
 }
 
 // checkControl refuses a control listener that strangers could reach.

@@ -110,6 +110,14 @@ func (c *checker) listeners(at *place) {
 	}
 }
 
+// CheckListen tells what is wrong with an address to listen on, if anything.
+func CheckListen(address string) error {
+	if _, wrong := listenKeys(address); wrong != nil {
+		return wrong
+	}
+	return nil
+}
+
 // listenKeys checks an address to listen on and returns what it occupies: one key
 // an address family where the host is left out.
 func listenKeys(address string) ([]string, *complaint) {
