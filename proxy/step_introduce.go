@@ -14,7 +14,8 @@ func (g *Gateway) introduce(r *request) {
 		r.field = appendHops(r.field[:0], r, hasForwardedFor, nameForwardedFor)
 		r.field = appendAddr(r.field, x.Peer.Addr())
 		r.setOnly(hasForwardedFor, nameForwardedFor, r.field)
-		if !r.trusted || r.fields&hasForwardedHost == 0 || len(h.PeekCanonical(nameForwardedHost)) == 0 {
+		known := r.trusted && r.fields&hasForwardedHost != 0 && len(h.PeekCanonical(nameForwardedHost)) > 0
+		if !known && len(x.Authority) > 0 {
 			r.setOnly(hasForwardedHost, nameForwardedHost, x.Authority)
 		}
 		r.setOnly(hasForwardedProto, nameForwardedProto, schemeBytes(x.Scheme))

@@ -30,6 +30,9 @@ func (g *Gateway) look(r *request) (looped bool) {
 	// Of the two ways through the fields, this one leaves Cookie as it came.
 	for name, value := range r.x.Request.AllInOrder() {
 		bit := fieldBit(name)
+		if bit == 0 {
+			bit = disguisedBit(name)
+		}
 		r.fields |= bit
 		looped = looped || bit == hasVia && passedBy(value, g.pseudonym)
 	}

@@ -41,6 +41,7 @@ const (
 	hasVia
 	hasRequestID
 	hasTraceParent
+	hasDisguised
 )
 
 // fieldBit classifies a field name, in canonical case.
@@ -88,6 +89,30 @@ func fieldBit(name []byte) fieldBits {
 	return 0
 }
 
+// disguisedBit classifies a name by what CGI, WSGI and their like make of it,
+// which tell no underscore from a hyphen: X_Forwarded_For would pass there for
+// what the gateway says.
+func disguisedBit(name []byte) fieldBits {
+	var plain [32]byte
+	if len(name) > len(plain) || bytes.IndexByte(name, '_') < 0 {
+		return 0
+	}
+	first := true
+	for i, c := range name {
+		switch {
+		case c == '_':
+			c = '-'
+		case first && c >= 'a' && c <= 'z':
+			c -= 'a' - 'A'
+		}
+		plain[i], first = c, c == '-'
+	}
+	if fieldBit(plain[:len(name)]) == 0 {
+		return 0
+	}
+	return hasDisguised
+}
+
 var (
 	nameTE      = []byte("Te")
 	nameUpgrade = []byte("Upgrade")
@@ -105,6 +130,9 @@ func (g *Gateway) strip(r *request) {
 	if seen&hasConnection != 0 {
 		r.field = removeListed(h, r.field[:0])
 		h.Del("Connection")
+	}
+	if seen&hasDisguised != 0 {
+		r.field = removeDisguised(h, r.field[:0])
 	}
 	if seen&hasUpgrade != 0 {
 		r.asked = append(r.asked[:0], h.PeekCanonical(nameUpgrade)...)
@@ -164,6 +192,22 @@ func removeListed(h *fasthttp.RequestHeader, scratch []byte) []byte {
 		if len(name) > 0 && !isEssential(name) {
 			h.DelBytes(name)
 		}
+	}
+	return scratch
+}
+
+// removeDisguised removes the fields that disguisedBit knows, whoever sent
+// them: the gateway neither reads nor extends them.
+func removeDisguised(h *fasthttp.RequestHeader, scratch []byte) []byte {
+	for name := range h.AllInOrder() {
+		if disguisedBit(name) != 0 {
+			scratch = append(append(scratch, name...), ',')
+		}
+	}
+	for list := scratch; len(list) > 0; {
+		var name []byte
+		name, list, _ = bytes.Cut(list, comma)
+		h.DelBytes(name)
 	}
 	return scratch
 }
