@@ -287,7 +287,7 @@ func (c *compiler) action(live *liveRoute, of *config.Route, variables map[strin
 		live.host.name = []byte(of.Host)
 	}
 	live.timeouts = c.timeouts(of.Timeouts.Or(c.document.Upstreams[name].Timeouts))
-	live.rewrite, err = compileRewrite(of.Rewrite, variables)
+	live.rewrite, err = compileRewrite(of.Rewrite)
 	return err
 }
 

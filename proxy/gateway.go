@@ -7,7 +7,6 @@ import (
 	"math/rand/v2"
 	"sync"
 	"sync/atomic"
-	"time"
 
 	"github.com/rs/zerolog"
 
@@ -114,16 +113,25 @@ func (g *Gateway) load() error {
 		return err
 	}
 	next, err := g.compile(doc)
-	if err != nil {
-		return err
+	if err == nil {
+		err = g.listening.follow(g, doc)
 	}
-	if err := g.listening.follow(g, doc); err != nil {
+	if err != nil {
+		if live := g.live.Load(); live != nil {
+			g.retain(live) // compiling may have brought in targets and counters
+		}
 		return err
 	}
 	g.live.Store(next)
-	g.registry.Retain(next.targets)
-	g.metrics.Retain(next.routeStats, next.upstreamStats)
+	g.retain(next)
+	g.metrics.Loaded(next.loadedAt)
 	return nil
+}
+
+// retain forgets the targets and counters that c does not name.
+func (g *Gateway) retain(c *compiled) {
+	g.registry.Retain(c.targets)
+	g.metrics.Retain(c.routeStats, c.upstreamStats)
 }
 
 // Reload reads the document again and publishes it. After an error the last
@@ -132,7 +140,7 @@ func (g *Gateway) Reload() error {
 	g.reloading.Lock()
 	defer g.reloading.Unlock()
 	err := g.load()
-	g.metrics.Reloaded(time.Now(), err == nil)
+	g.metrics.Reloaded(err == nil)
 	if err != nil {
 		var mistakes *config.Mistakes
 		if errors.As(err, &mistakes) {

@@ -16,17 +16,17 @@ type rewrite struct {
 	addPrefix   []byte // put there
 }
 
-func compileRewrite(of *config.Rewrite, variables map[string]string) (*rewrite, error) {
+func compileRewrite(of *config.Rewrite) (*rewrite, error) {
 	if of == nil {
 		return nil, nil
 	}
 	out := &rewrite{
 		whole:       of.Path != "",
-		stripPrefix: bytes.TrimSuffix([]byte(config.Expand(of.StripPrefix, variables)), []byte{'/'}),
-		addPrefix:   bytes.TrimSuffix([]byte(config.Expand(of.AddPrefix, variables)), []byte{'/'}),
+		stripPrefix: bytes.TrimSuffix([]byte(of.StripPrefix), []byte{'/'}),
+		addPrefix:   bytes.TrimSuffix([]byte(of.AddPrefix), []byte{'/'}),
 	}
 	var err error
-	out.path, err = config.ParseTemplate(config.Expand(of.Path, variables))
+	out.path, err = config.ParseTemplate(of.Path)
 	return out, err
 }
 

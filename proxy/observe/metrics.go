@@ -168,14 +168,17 @@ func (m *Metrics) Refuse(shard int, cause Cause) {
 }
 
 // Reloaded counts a reload of the document.
-func (m *Metrics) Reloaded(at time.Time, ok bool) {
-	if !ok {
-		m.reloads[0].Add(1)
+func (m *Metrics) Reloaded(ok bool) {
+	if ok {
+		m.reloads[1].Add(1)
 		return
 	}
-	m.reloads[1].Add(1)
-	m.lastReloadOK.Store(at.UnixNano())
+	m.reloads[0].Add(1)
 }
+
+// Loaded notes when the document that is served was loaded, be it the first or a
+// reload.
+func (m *Metrics) Loaded(at time.Time) { m.lastReloadOK.Store(at.UnixNano()) }
 
 // RegisterFunc adds a series whose value is asked for at each scrape; value must
 // not block and may be called at once. The same name and labels again replace the

@@ -92,8 +92,9 @@ func TestOtherSeries(t *testing.T) {
 	web.Accept(1)
 	web.Close(1)
 	web.Refuse(0)
-	m.Reloaded(time.Unix(5, 0), false)
-	m.Reloaded(time.Unix(1_700_000_000, 0), true)
+	m.Reloaded(false)
+	m.Reloaded(true)
+	m.Loaded(time.Unix(1_700_000_000, 0))
 	m.RegisterFunc("weir_upstream_connections", "Open connections.", Gauge, map[string]string{"upstream": "pets", "state": "idle"}, func() float64 { return 3 })
 	m.RegisterFunc("weir_upstream_connections", "Open connections.", Gauge, map[string]string{"upstream": "pets", "state": "busy"}, func() float64 { return 4 })
 
@@ -224,7 +225,8 @@ func fullMetrics(t *testing.T) *Metrics {
 	l := m.Listener("l")
 	l.Accept(0)
 	l.Refuse(0)
-	m.Reloaded(time.Unix(1, 0), true)
+	m.Reloaded(true)
+	m.Loaded(time.Unix(1, 0))
 	accessLog, err := NewAccessLog(LogConfig{Output: "off"}, 1)
 	if err != nil {
 		t.Fatal(err)
