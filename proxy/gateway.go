@@ -4,7 +4,9 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"hash/maphash"
 	"math/rand/v2"
+	"slices"
 	"sync"
 	"sync/atomic"
 
@@ -39,6 +41,7 @@ type Gateway struct {
 
 	servers   []*h1.Server // one a shard
 	reloading sync.Mutex
+	read      filesRead
 	listening listening
 	state     atomic.Int32
 
@@ -72,6 +75,7 @@ func New(options Options, source Source, version string, log zerolog.Logger) (*G
 		forwarding: options.Forwarding,
 		metrics:    observe.NewMetrics(options.Shards, version),
 	}
+	g.read.seed = maphash.MakeSeed()
 	g.requests.New = func() any { return &request{} }
 	g.causes = newCauses(g.metrics)
 	g.pseudonym = newPseudonym(options.Via)
@@ -108,9 +112,14 @@ func newPseudonym(name string) []byte {
 
 // load reads, compiles and publishes the document.
 func (g *Gateway) load() error {
+	files := g.source.Files()
+	g.read.note(files)
 	doc, err := g.source.Document()
 	if err != nil {
 		return err
+	}
+	if now := g.source.Files(); !slices.Equal(now, files) {
+		g.read.note(now)
 	}
 	next, err := g.compile(doc)
 	if err == nil {

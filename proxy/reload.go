@@ -6,6 +6,7 @@ import (
 	"hash/maphash"
 	"os"
 	"path/filepath"
+	"sync/atomic"
 	"time"
 
 	"github.com/fsnotify/fsnotify"
@@ -20,16 +21,13 @@ const settleTime = 100 * time.Millisecond
 // and Kubernetes swaps a symbolic link beside them.
 func (g *Gateway) watch(ctx context.Context) <-chan struct{} {
 	done := make(chan struct{})
-	files := g.source.Files()
-	if len(files) == 0 || !g.options.Watch {
+	if len(g.source.Files()) == 0 || !g.options.Watch {
 		close(done)
 		return done
 	}
 	watcher, err := fsnotify.NewWatcher()
 	if err == nil {
-		for _, dir := range directoriesOf(files) {
-			err = errors.Join(err, watcher.Add(dir))
-		}
+		err = watchDirectories(watcher, g.source.Files())
 	}
 	if err != nil {
 		g.log.Error().Err(err).Msg("cannot watch the document; reload by SIGHUP or the control listener")
@@ -39,17 +37,24 @@ func (g *Gateway) watch(ctx context.Context) <-chan struct{} {
 	go func() {
 		defer close(done)
 		defer watcher.Close()
-		g.follow(ctx, watcher, files)
+		g.follow(ctx, watcher)
 	}()
 	return done
 }
 
-// follow waits for changes and reloads once they have settled.
-func (g *Gateway) follow(ctx context.Context, watcher *fsnotify.Watcher, files []string) {
-	seed := maphash.MakeSeed()
-	last := digest(seed, files)
-	settled := time.NewTimer(time.Hour)
-	settled.Stop()
+func watchDirectories(watcher *fsnotify.Watcher, files []string) error {
+	var errs []error
+	for _, dir := range directoriesOf(files) {
+		errs = append(errs, watcher.Add(dir))
+	}
+	return errors.Join(errs...)
+}
+
+// follow waits for changes and reloads once they have settled. It begins with a
+// look: the files may have changed since they were read, before they were watched.
+func (g *Gateway) follow(ctx context.Context, watcher *fsnotify.Watcher) {
+	settled := time.NewTimer(0)
+	defer settled.Stop()
 	for {
 		select {
 		case <-ctx.Done():
@@ -58,22 +63,35 @@ func (g *Gateway) follow(ctx context.Context, watcher *fsnotify.Watcher, files [
 			if !ok {
 				return
 			}
-			if concerns(event.Name, files) {
+			if concerns(event.Name, g.source.Files()) {
 				settled.Reset(settleTime)
 			}
 		case err := <-watcher.Errors:
 			g.log.Error().Err(err).Msg("cannot watch the document")
 			settled.Reset(settleTime)
 		case <-settled.C:
-			now := digest(seed, files)
-			if now == last {
+			if g.read.same(g.source.Files()) {
 				continue
 			}
-			last = now
 			_ = g.Reload() // it has logged why not
+			if err := watchDirectories(watcher, g.source.Files()); err != nil {
+				g.log.Error().Err(err).Msg("cannot watch a file that the document names")
+			}
 		}
 	}
 }
+
+// filesRead remembers what the files held when they were last read.
+type filesRead struct {
+	seed maphash.Seed
+	sum  atomic.Uint64
+}
+
+// note remembers what the files hold now. It is called before they are read: a
+// change meanwhile is then a change.
+func (f *filesRead) note(files []string) { f.sum.Store(digest(f.seed, files)) }
+
+func (f *filesRead) same(files []string) bool { return f.sum.Load() == digest(f.seed, files) }
 
 // concerns tells whether a change of name may change what the files hold: it is
 // one of them, or on the way to one by symbolic links. A log that grows beside

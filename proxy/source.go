@@ -6,6 +6,7 @@ import (
 	"net"
 	"slices"
 	"strings"
+	"sync/atomic"
 
 	"weir/proxy/config"
 )
@@ -13,14 +14,14 @@ import (
 // FileSource serves the document in a file.
 type FileSource struct {
 	Path string
-	last *config.Document
+	last atomic.Pointer[config.Document]
 }
 
 // Document reads the file.
 func (s *FileSource) Document() (*config.Document, error) {
 	doc, err := config.Load(s.Path)
 	if err == nil {
-		s.last = doc
+		s.last.Store(doc)
 	}
 	return doc, err
 }
@@ -28,10 +29,11 @@ func (s *FileSource) Document() (*config.Document, error) {
 // Files returns the file and those that the last good document names.
 func (s *FileSource) Files() []string {
 	files := []string{s.Path}
-	if s.last == nil {
+	doc := s.last.Load()
+	if doc == nil {
 		return files
 	}
-	for _, u := range s.last.Upstreams {
+	for _, u := range doc.Upstreams {
 		if u.TLS == nil {
 			continue
 		}
@@ -41,7 +43,8 @@ func (s *FileSource) Files() []string {
 			}
 		}
 	}
-	return files
+	slices.Sort(files)
+	return slices.Compact(files)
 }
 
 // UpstreamSource serves a reverse proxy in front of targets, all paths alike.
