@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"encoding/json"
 	"fmt"
+	"net"
 	"os"
 	"path/filepath"
 	"regexp"
@@ -88,6 +89,46 @@ func TestAccessLogEndToEnd(t *testing.T) {
 		if strings.Contains(line, "hush") {
 			t.Errorf("line %d holds a secret: %s", i, line)
 		}
+	}
+}
+
+// TestAccessLogBlamesTheClient: its reset is not called the upstream's error,
+// and an answer that nobody got has no bytes.
+func TestAccessLogBlamesTheClient(t *testing.T) {
+	t.Parallel()
+	up := startUpstream(t, answerEach(func(*rawRequest) string { return okText("item") }))
+	file := filepath.Join(t.TempDir(), "access.log")
+	g := startGateway(t, fmt.Sprintf(observed, up.url()), logTo(file, "json"))
+	c := g.dial()
+	c.send("POST /items/1 HTTP/1.1\r\nHost: h\r\nContent-Length: 9\r\nExpect: 100-continue\r\n\r\n")
+	if line, err := c.br.ReadString('\n'); err != nil || !strings.HasPrefix(line, "HTTP/1.1 100") {
+		t.Fatalf("got %q, %v; want to be asked for the body", line, err)
+	}
+	if err := c.Conn.(*net.TCPConn).SetLinger(0); err != nil { // Close resets
+		t.Fatal(err)
+	}
+	_ = c.Close()
+	late := time.After(patient)
+	for g.metric(`weir_refusals_total{cause="client_gone"}`) != "1" {
+		select {
+		case <-late:
+			t.Fatal("got no request whose client is gone; want one")
+		case <-time.After(5 * time.Millisecond):
+		}
+	}
+	g.stop()
+	var got struct {
+		Status        int
+		Aborted       bool
+		Error         string
+		BytesOut      int64  `json:"bytes_out"`
+		UpstreamError string `json:"upstream_error"`
+	}
+	if err := json.Unmarshal([]byte(lines(t, file)[0]), &got); err != nil {
+		t.Fatal(err)
+	}
+	if got.Status != 499 || !got.Aborted || got.Error == "" || got.BytesOut != 0 || got.UpstreamError != "" {
+		t.Errorf("got %+v; want 499, aborted, with an error that is not the upstream's and no bytes out", got)
 	}
 }
 

@@ -103,7 +103,11 @@ func (g *Gateway) observe(r *request) {
 		rec.Cause = x.Refusal.Cause
 		g.causes.count(x)
 	}
-	if x.Cause != nil {
+	switch {
+	case x.Cause == nil:
+	case x.Aborted || (x.Refusal != nil && x.Refusal.Status < 500):
+		rec.ErrorMessage = x.Cause.Error() // the client's doing: the upstream is not to be blamed
+	default:
 		rec.UpstreamError = x.Cause.Error()
 	}
 	stats, logged := r.live.stray, true

@@ -64,15 +64,23 @@ func (c *conn) Send(x *exchange.Exchange) error {
 	if bare {
 		return c.write(x, w.out)
 	}
-	x.BytesOut = int64(len(x.Bytes))
 	if len(x.Bytes) > relaySize {
 		if err := c.write(x, w.out); err != nil {
 			return err
 		}
-		return c.write(x, x.Bytes)
+		return c.writeContent(x, x.Bytes)
 	}
 	w.out = append(w.out, x.Bytes...)
-	return c.write(x, w.out)
+	return c.writeContent(x, w.out)
+}
+
+// writeContent sends b, which ends with all of x.Bytes, and counts those if it could.
+func (c *conn) writeContent(x *exchange.Exchange, b []byte) error {
+	if err := c.write(x, b); err != nil {
+		return err
+	}
+	x.BytesOut = int64(len(x.Bytes))
+	return nil
 }
 
 // write sends b; a client that does not take it is gone.

@@ -85,7 +85,7 @@ func upstreamFields() []logField {
 		{"", "reused", "false when the target was asked over a new connection", nil},
 		{"", "cache", "what the response cache did", nil},
 		{"", "cause", "why the gateway refused or failed", nil},
-		{"error.message", "error", "error message that the client got", func(dst []byte, e *escaper, r *Record) []byte { return appendText(dst, e, r.ErrorMessage) }},
+		{"error.message", "error", "what was wrong with the request or its client", func(dst []byte, e *escaper, r *Record) []byte { return appendText(dst, e, r.ErrorMessage) }},
 		{"error.messageString", "", "the same in quotes", appendErrorString},
 		{"error.responseType", "error_type", "type of the gateway response", func(dst []byte, e *escaper, r *Record) []byte { return appendText(dst, e, r.ErrorType) }},
 		{"error.validationErrorString", "", "what the validation found", func(dst []byte, e *escaper, r *Record) []byte { return appendText(dst, e, r.ValidationError) }},

@@ -60,7 +60,7 @@ type Record struct {
 	Authorizer Authorizer
 
 	Cause           string // of a refusal or failure, e.g. "no_route"; "" when there is none
-	ErrorMessage    string // what the client was told
+	ErrorMessage    string // what was wrong with the request or its client
 	ErrorType       string // AWS's gateway response type, e.g. THROTTLED
 	ValidationError string
 	WAFAction       string // WAF_ALLOW, WAF_BLOCK, or "" where no rules apply
