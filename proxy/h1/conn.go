@@ -89,6 +89,7 @@ func (c *conn) await() bool {
 		return false
 	}
 	c.sock.ReadLimits(0, patience)
+	c.rest() // for who runs meanwhile: buffers in use by turns stay in the processor's cache
 	wire.Yield()
 	n, err := c.sock.ReadLent(c)
 	if err != nil {

@@ -63,7 +63,6 @@ func (f *flight) scanHead() (*exchange.Refusal, error) {
 	limits := wire.Limits{Head: f.t.registry.config.HeadLimit, Fields: maxFields}
 	f.head.Reset()
 	f.c.sock.ReadLimits(f.by, f.first)
-	wire.Yield()
 	for want := 1; ; {
 		_, err := f.c.br.Peek(want)
 		have, _ := f.c.br.Peek(f.c.br.Buffered())
