@@ -29,6 +29,7 @@ type Server struct {
 	draining atomic.Bool
 	mu       sync.Mutex
 	conns    map[*conn]struct{}
+	open     atomic.Int64 // len(conns)
 	ended    sync.WaitGroup
 
 	tunnels atomic.Int64
@@ -67,6 +68,7 @@ func (s *Server) enter(c *conn) bool {
 		return false
 	}
 	s.conns[c] = struct{}{}
+	s.open.Add(1)
 	s.ended.Add(1)
 	return true
 }
@@ -74,6 +76,7 @@ func (s *Server) enter(c *conn) bool {
 func (s *Server) leave(c *conn) {
 	s.mu.Lock()
 	delete(s.conns, c)
+	s.open.Add(-1)
 	s.mu.Unlock()
 	s.ended.Done()
 }

@@ -162,7 +162,7 @@ func (f *flight) attempt() (*exchange.Refusal, error) {
 		}
 		// The target may have answered before it hung up: a 413, say.
 	}
-	wire.Yield() // before the buffer is taken: see conn.await of the front end
+	f.c.sock.Yield() // before the buffer is taken: see conn.await of the front end
 	f.c.attach()
 	if r, err := f.readFinal(); r != nil {
 		if f.pump != nil && !f.pump.finish() {

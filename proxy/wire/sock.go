@@ -47,7 +47,8 @@ type Sock struct {
 	noWait      bool // reads
 	interrupted atomic.Bool
 
-	lender Lender // of the ReadLent under way
+	lender  Lender // of the ReadLent under way
+	yielded int64  // value of polled when the socket last gave way
 
 	readFn, writeFn, waitFn func(fd uintptr) bool
 	lentFn, bothFn          func(fd uintptr) bool
@@ -61,6 +62,8 @@ type wait struct {
 	idle  int64 // limit of one wait, 0 = none
 	armed int64 // when the socket's own deadline fires, 0 = not armed
 	until int64 // limit of the wait under way
+
+	parked bool // an attempt found nothing, and the poller was asked
 
 	buf  []byte
 	done int

@@ -44,6 +44,7 @@ func (s *Sock) readOnce(p []byte) (int, error) {
 // blocking calls: RawSyscall saves two hand-overs a request and keeps the
 // runtime's monitor from taking the processor away in the middle of a send.
 func (s *Sock) tryRead(fd uintptr) bool {
+	s.in.woken()
 	for {
 		n, _, errno := syscall.RawSyscall(syscall.SYS_READ, fd, uintptr(unsafe.Pointer(&s.in.buf[0])), uintptr(len(s.in.buf)))
 		switch errno {
@@ -59,6 +60,7 @@ func (s *Sock) tryRead(fd uintptr) bool {
 				s.in.done, s.in.err = 0, ErrTimeout
 				return true
 			}
+			s.in.parked = true
 			s.armRead(Now())
 			return false
 		default:
@@ -168,6 +170,7 @@ func (s *Sock) lentOnce() (int, error) {
 }
 
 func (s *Sock) tryLent(fd uintptr) bool {
+	s.in.woken()
 	p := s.lender.Lend()
 	for {
 		n, _, errno := syscall.RawSyscall(syscall.SYS_READ, fd, uintptr(unsafe.Pointer(&p[0])), uintptr(len(p)))
@@ -181,6 +184,7 @@ func (s *Sock) tryLent(fd uintptr) bool {
 		case syscall.EINTR:
 		case syscall.EAGAIN:
 			s.lender.TakeBack()
+			s.in.parked = true
 			s.armLong(Now())
 			return false
 		default:
@@ -227,5 +231,13 @@ func (s *Sock) tryBoth(fd uintptr) bool {
 			s.out.err = os.NewSyscallError("write", errno)
 			return true
 		}
+	}
+}
+
+// woken notes that the poller had its turn, when it ended a wait.
+func (w *wait) woken() {
+	if w.parked {
+		w.parked = false
+		polled.Store(Now())
 	}
 }
