@@ -50,10 +50,10 @@ type Sock struct {
 	lender  Lender // of the ReadLent under way
 	yielded int64  // value of polled when the socket last gave way
 
-	readFn, writeFn, waitFn func(fd uintptr) bool
-	lentFn, bothFn          func(fd uintptr) bool
-	pollFn, peekFn          func(fd uintptr)
-	polled, peeked          atomic.Int32
+	readFn, writeFn func(fd uintptr) bool
+	lentFn, bothFn  func(fd uintptr) bool
+	pollFn, peekFn  func(fd uintptr)
+	polled, peeked  atomic.Int32
 }
 
 // wait is one direction of a Sock.
@@ -297,32 +297,3 @@ func limitOf(t time.Time) int64 {
 
 var _ net.Conn = (*Sock)(nil)
 var _ io.ReadWriteCloser = (*Sock)(nil)
-
-// Wait blocks until a read would return at once, without needing a buffer for
-// it. It does not tick: only the limits of the Sock and Interrupt end it.
-func (s *Sock) Wait() error {
-	s.in.until = 0
-	for {
-		s.in.begin(Now())
-		if s.in.until != never {
-			s.in.armed = s.in.until
-			_ = s.nc.SetReadDeadline(Time(s.in.until))
-		} else {
-			s.in.armed = 0
-			_ = s.nc.SetReadDeadline(time.Time{})
-		}
-		if s.interrupted.Load() {
-			return ErrInterrupted
-		}
-		err := s.waitOnce()
-		if err == nil || !errors.Is(err, os.ErrDeadlineExceeded) {
-			return err
-		}
-		if s.interrupted.Load() {
-			return ErrInterrupted
-		}
-		if Now() >= s.in.until {
-			return ErrTimeout
-		}
-	}
-}

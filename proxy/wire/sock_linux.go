@@ -20,7 +20,7 @@ func (s *Sock) openRaw() {
 	}
 	s.raw = raw
 	// Method values allocate: made once here, not once a call.
-	s.readFn, s.writeFn, s.waitFn = s.tryRead, s.tryWrite, s.readable
+	s.readFn, s.writeFn = s.tryRead, s.tryWrite
 	s.lentFn, s.bothFn = s.tryLent, s.tryBoth
 	s.pollFn, s.peekFn = s.poll, s.peek
 }
@@ -148,16 +148,6 @@ func events(fd uintptr) int16 {
 	}
 	return p.Revents
 }
-
-// waitOnce parks until the socket is readable or its deadline passes.
-func (s *Sock) waitOnce() error {
-	if s.raw == nil {
-		return nil
-	}
-	return s.raw.Read(s.waitFn)
-}
-
-func (s *Sock) readable(fd uintptr) bool { return events(fd) != 0 }
 
 func (s *Sock) lentOnce() (int, error) {
 	if s.raw == nil {

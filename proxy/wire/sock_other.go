@@ -14,8 +14,6 @@ func (s *Sock) Gone() bool { return false }
 // this system, so true: a retry on a fresh connection covers a stale one.
 func (s *Sock) Pristine() bool { return true }
 
-func (s *Sock) waitOnce() error { return nil }
-
 func (s *Sock) lentOnce() (int, error) { return s.lentPlain() }
 
 type both struct{}
