@@ -45,7 +45,7 @@ func TestSummary(t *testing.T) {
 		}
 	}
 	f("# Benchmarks\n", "\nNot measured yet on this version: `make compare` measures and fills this in.\n\n")
-	f("m\n\n### 1kb: small answers\n\n| a |\n\nnoise\n\n### 16kb: x\n\n| b |\n", "\nSmall answers:\n\n| a |\n\nnoise\n\n")
+	f("m\n\n### 1kb: small answers\n\n| a |\n\nnoise\n\n### 16kb: x\n\n| b |\n", "\nSmall answers (weir-default is weir as it comes, weir does the rivals' work):\n\n| a |\n\nnoise\n\n[All of it as a picture](docs/benchmarks.svg).\n\n")
 }
 
 // TestCheckFindsWhatIsStale writes the documents of a copy, spoils one, and

@@ -152,7 +152,10 @@ const benchmarksIntroduction = `# Benchmarks
 <!-- Written by make compare; measure again instead of changing it. -->
 
 ` + "`make compare`" + ` measures weir beside other proxies on one machine and writes this page. Read the ratios, not the
-absolute figures: those belong to the machine. The configurations of the rivals are in tools/compare/rivals.
+absolute figures: those belong to the machine. The configurations of the rivals are in tools/compare/rivals. What was
+aimed at and is not reached, and the next step, are in [next-step.md](next-step.md).
+
+![CPU time, latency and memory of each program](benchmarks.svg)
 
 `
 
@@ -166,5 +169,6 @@ func summary(page string) string {
 	first, _, _ := strings.Cut(rest, "\n### ")
 	title, table, _ := strings.Cut(first, "\n")
 	_, title, _ = strings.Cut(title, ": ")
-	return "\n" + strings.ToUpper(title[:1]) + title[1:] + ":\n" + strings.TrimRight(table, "\n") + "\n\n"
+	return "\n" + strings.ToUpper(title[:1]) + title[1:] + " (weir-default is weir as it comes, weir does the rivals' work):\n" +
+		strings.TrimRight(table, "\n") + "\n\n[All of it as a picture](docs/benchmarks.svg).\n\n"
 }
