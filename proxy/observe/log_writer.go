@@ -88,9 +88,10 @@ func (w *logWriter) run() {
 
 // round writes what all shards hold, each shard with one call.
 func (w *logWriter) round() {
-	w.adopt()
 	for i := range w.log.shards {
 		full := w.log.shards[i].take(w.spare)
+		// After taking: a line that was logged after Reopen belongs into the new file.
+		w.adopt()
 		w.write(full)
 		w.spare = full[:0]
 	}
