@@ -39,14 +39,29 @@ func (s *Sock) readOnce(p []byte) (int, error) {
 }
 
 // tryRead is one attempt; false means that the socket must become readable first.
+func (s *Sock) tryRead(fd uintptr) bool {
+	s.in.woken()
+	if s.receive(fd, s.in.buf) {
+		return true
+	}
+	if s.noWait {
+		s.in.parked = false
+		s.in.done, s.in.err = 0, ErrTimeout
+		return true
+	}
+	s.armRead(Now())
+	return false
+}
+
+// receive reads what is there, or the end, and returns true; false means that
+// nothing is there yet.
 //
 // The socket does not block, so the call needs none of the scheduler's care for
 // blocking calls: RawSyscall saves two hand-overs a request and keeps the
 // runtime's monitor from taking the processor away in the middle of a send.
-func (s *Sock) tryRead(fd uintptr) bool {
-	s.in.woken()
+func (s *Sock) receive(fd uintptr, p []byte) bool {
 	for {
-		n, _, errno := syscall.RawSyscall(syscall.SYS_READ, fd, uintptr(unsafe.Pointer(&s.in.buf[0])), uintptr(len(s.in.buf)))
+		n, _, errno := syscall.RawSyscall(syscall.SYS_READ, fd, uintptr(unsafe.Pointer(&p[0])), uintptr(len(p)))
 		switch errno {
 		case 0:
 			s.in.done, s.in.err = int(n), nil
@@ -56,12 +71,7 @@ func (s *Sock) tryRead(fd uintptr) bool {
 			return true
 		case syscall.EINTR:
 		case syscall.EAGAIN:
-			if s.noWait {
-				s.in.done, s.in.err = 0, ErrTimeout
-				return true
-			}
 			s.in.parked = true
-			s.armRead(Now())
 			return false
 		default:
 			s.in.done, s.in.err = 0, os.NewSyscallError("read", errno)
@@ -161,27 +171,12 @@ func (s *Sock) lentOnce() (int, error) {
 
 func (s *Sock) tryLent(fd uintptr) bool {
 	s.in.woken()
-	p := s.lender.Lend()
-	for {
-		n, _, errno := syscall.RawSyscall(syscall.SYS_READ, fd, uintptr(unsafe.Pointer(&p[0])), uintptr(len(p)))
-		switch errno {
-		case 0:
-			s.in.done, s.in.err = int(n), nil
-			if n == 0 {
-				s.in.err = io.EOF
-			}
-			return true
-		case syscall.EINTR:
-		case syscall.EAGAIN:
-			s.lender.TakeBack()
-			s.in.parked = true
-			s.armLong(Now())
-			return false
-		default:
-			s.in.done, s.in.err = 0, os.NewSyscallError("read", errno)
-			return true
-		}
+	if s.receive(fd, s.lender.Lend()) {
+		return true
 	}
+	s.lender.TakeBack()
+	s.armLong(Now())
+	return false
 }
 
 // both is a message of two parts.
