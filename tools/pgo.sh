@@ -8,27 +8,10 @@ set -euo pipefail
 root=$(cd "$(dirname "$0")/.." && pwd)
 seconds=${SECONDS_EACH:-4}
 "$root/tools/setup.sh" wrk curl
-folder=$(mktemp -d)
-pids=()
-finish() {
-	[ ${#pids[@]} = 0 ] || kill "${pids[@]}" 2>/dev/null || true
-	wait
-	rm -rf "$folder"
-}
-trap finish EXIT
+. "$root/tools/scratch.sh"
 
 (cd "$root" && go build -o "$folder/upstream" ./tools/upstream && go build -pgo=off -o "$folder/weir" .)
 
-await() { # URL
-	for _ in $(seq 100); do
-		curl -so /dev/null "$1" && return
-		sleep 0.05
-	done
-	echo "pgo: nothing answers at $1" >&2
-	exit 1
-}
-
-port=$((21000 + RANDOM % 8000))
 upstream=127.0.0.1:$port address=127.0.0.1:$((port + 1)) control=127.0.0.1:$((port + 2))
 GOMAXPROCS=1 "$folder/upstream" -listen "$upstream" >"$folder/upstream.log" 2>&1 &
 pids+=($!)
