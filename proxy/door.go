@@ -7,12 +7,14 @@ import (
 	"flag"
 	"fmt"
 	"io"
+	"maps"
 	"os"
-	"sort"
 	"strings"
 	"unicode"
 
 	"github.com/rs/zerolog"
+
+	"weir/proxy/config"
 )
 
 // Door is how the program was called.
@@ -125,44 +127,14 @@ func explainFlag(fs *flag.FlagSet, err error) error {
 	return fmt.Errorf("there is no flag -%s%s; see weir -help", name, nearest("-"+name, names))
 }
 
-// nearest returns "; did you mean …?" for the key of known that is closest to
-// name, or nothing.
+// nearest returns "; did you mean …?" for the key of known that name is most
+// likely a slip of, or nothing.
 func nearest(name string, known map[string]string) string {
-	best, least := "", 1+len(name)/3
-	keys := make([]string, 0, len(known))
-	for key := range known {
-		keys = append(keys, key)
-	}
-	sort.Strings(keys)
-	for _, key := range keys {
-		if d := distance(strings.ToLower(name), strings.ToLower(key)); d < least {
-			best, least = key, d
-		}
-	}
+	best := config.Nearest(name, maps.Keys(known))
 	if best == "" {
 		return ""
 	}
 	return fmt.Sprintf("; did you mean %s?", best)
-}
-
-// distance is the Levenshtein distance.
-func distance(a, b string) int {
-	row := make([]int, len(b)+1)
-	for j := range row {
-		row[j] = j
-	}
-	for i := range len(a) {
-		corner := row[0]
-		row[0] = i + 1
-		for j := range len(b) {
-			cost := corner
-			if a[i] != b[j] {
-				cost = 1 + min(corner, row[j], row[j+1])
-			}
-			corner, row[j+1] = row[j+1], cost
-		}
-	}
-	return row[len(b)]
 }
 
 // Source returns what is to be served, and how to end it.

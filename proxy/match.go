@@ -2,7 +2,6 @@ package proxy
 
 import (
 	"net/textproto"
-	"regexp"
 	"strings"
 
 	"github.com/valyala/fasthttp"
@@ -19,13 +18,10 @@ type match struct {
 	hosts   []string // in lower case; "*.example.org" stands for all below
 }
 
-// condition is about one value: exact, any that is there, or an expression
-// that matches the whole of it.
+// condition is about the value of one header or query parameter.
 type condition struct {
-	name    []byte
-	exact   string
-	any     bool
-	pattern *regexp.Regexp
+	name []byte
+	want config.ValueMatch
 }
 
 func compileMatch(m *config.Match) (*match, error) {
@@ -54,28 +50,18 @@ func compileMatch(m *config.Match) (*match, error) {
 }
 
 func compileCondition(name, value string) (condition, error) {
-	c := condition{name: []byte(name), exact: value}
-	switch {
-	case value == "*":
-		c.any = true
-	case len(value) >= 2 && value[0] == '/' && value[len(value)-1] == '/':
-		re, err := regexp.Compile(`^(?:` + value[1:len(value)-1] + `)$`)
-		if err != nil {
-			return c, err
-		}
-		c.pattern = re
-	}
-	return c, nil
+	want, err := config.ParseValueMatch(value)
+	return condition{[]byte(name), want}, err
 }
 
 func (c *condition) holds(value []byte) bool {
 	switch {
-	case c.any:
+	case c.want.Present:
 		return true
-	case c.pattern != nil:
-		return c.pattern.Match(value)
+	case c.want.Expression != nil:
+		return c.want.Expression.Match(value)
 	}
-	return string(value) == c.exact
+	return string(value) == c.want.Exact
 }
 
 func (m *match) accepts(x *exchange.Exchange) bool {

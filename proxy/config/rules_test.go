@@ -338,8 +338,8 @@ func TestNearest(t *testing.T) {
 	names := slices.Values([]string{"upstream", "upgrade", "path", "retry", "match"})
 	f := func(text, want string) {
 		t.Helper()
-		if got := nearest(text, names); got != want {
-			t.Errorf("nearest(%q): got %q; want %q", text, got, want)
+		if got := Nearest(text, names); got != want {
+			t.Errorf("Nearest(%q): got %q; want %q", text, got, want)
 		}
 	}
 	f("upstrem", "upstream")

@@ -5,9 +5,9 @@ import (
 	"strings"
 )
 
-// nearest returns the candidate that text is most likely a slip of, or nothing.
+// Nearest returns the candidate that text is most likely a slip of, or nothing.
 // Of equally near ones the first in alphabetical order wins.
-func nearest(text string, candidates iter.Seq[string]) string {
+func Nearest(text string, candidates iter.Seq[string]) string {
 	best, bestDistance := "", 1+max(1, len(text)/3)
 	if len(text) < 2 {
 		return "" // any other letter would be as near
@@ -23,7 +23,7 @@ func nearest(text string, candidates iter.Seq[string]) string {
 
 // suggestName is nearest as a suggestion.
 func suggestName(text string, candidates iter.Seq[string]) string {
-	if name := nearest(text, candidates); name != "" {
+	if name := Nearest(text, candidates); name != "" {
 		return didYouMean(name)
 	}
 	return ""

@@ -63,7 +63,6 @@ type Exchange struct {
 	RequestLength int64  // bytes, 0 without a body, or Chunked
 	RequestBody   Body   // nil without a body
 	RequestBytes  []byte // the whole body, once buffered; RequestBody is then done
-	Upgrade       bool   // the request asks for another protocol
 	Old           bool   // HTTP/1.0: no interim answers, no chunks
 	MaxBody       int64  // limit of the request body, -1 for none; reads beyond it fail with ErrBodyTooLarge
 
@@ -75,7 +74,6 @@ type Exchange struct {
 	Query     []byte     // after '?', as received
 	HasQuery  bool
 	RequestID []byte
-	Via       string // upstream's or gateway's name for Proxy-Status
 
 	Response fasthttp.ResponseHeader // the answer's head; framing fields are the front end's
 	Bytes    []byte                  // the answer's whole content, or
@@ -114,8 +112,8 @@ func (x *Exchange) Reset() {
 	x.Front, x.Start, x.Malformed = nil, time.Time{}, nil
 	x.Target, x.Authority, x.Path, x.RequestID = target, authority, path, id
 	x.RequestLength, x.RequestBody, x.RequestBytes = 0, nil, nil
-	x.Upgrade, x.Old, x.Secure, x.MaxBody = false, false, false, 0
-	x.Client, x.Peer, x.Scheme, x.Query, x.HasQuery, x.Via = netip.Addr{}, netip.AddrPort{}, "", nil, false, ""
+	x.Old, x.Secure, x.MaxBody = false, false, 0
+	x.Client, x.Peer, x.Scheme, x.Query, x.HasQuery = netip.Addr{}, netip.AddrPort{}, "", nil, false
 	x.Listener, x.Protocol, x.Shard = "", "", 0
 	x.Bytes, x.Stream, x.Tunnel, x.Length, x.Refusal, x.Cause, x.Limits = nil, nil, nil, 0, nil, nil, TunnelLimits{}
 	x.BytesIn, x.BytesOut, x.Upstream, x.Address, x.UpstreamStatus = 0, 0, "", "", 0

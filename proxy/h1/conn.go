@@ -260,7 +260,6 @@ func (c *conn) accept() *exchange.Exchange {
 	if head.Absolute {
 		c.absolute(x)
 	}
-	x.Upgrade = head.Upgrade && !x.Old
 	x.RequestLength = head.Length
 	w.body.expect = head.Continue && !x.Old
 	w.body.begin(w.br, head.Length)

@@ -2,8 +2,10 @@ package observe
 
 import (
 	"fmt"
-	"slices"
+	"maps"
 	"strings"
+
+	"weir/proxy/config"
 )
 
 const (
@@ -249,40 +251,9 @@ func (p *logPart) appendProperty(dst []byte, r *Record) []byte {
 
 // suggest names the known name that is nearest to a mistyped one.
 func suggest(name string, known map[string]logField) string {
-	names := make([]string, 0, len(known))
-	for n := range known {
-		names = append(names, n)
-	}
-	slices.Sort(names)
-	best, bestDistance := "", len(name)/3+2
-	for _, n := range names {
-		if d := editDistance(strings.ToLower(name), strings.ToLower(n)); d < bestDistance {
-			best, bestDistance = n, d
-		}
-	}
+	best := config.Nearest(name, maps.Keys(known))
 	if best == "" {
 		return ""
 	}
 	return fmt.Sprintf("; did you mean %q?", contextPrefix+best)
-}
-
-// editDistance is Levenshtein's.
-func editDistance(a, b string) int {
-	row := make([]int, len(b)+1)
-	for j := range row {
-		row[j] = j
-	}
-	for i := range len(a) {
-		diagonal := row[0]
-		row[0] = i + 1
-		for j := range len(b) {
-			change := diagonal
-			if a[i] != b[j] {
-				change++
-			}
-			diagonal = row[j+1]
-			row[j+1] = min(change, row[j]+1, row[j+1]+1)
-		}
-	}
-	return row[len(b)]
 }

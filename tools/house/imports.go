@@ -41,12 +41,12 @@ func Allowed() map[string][]string {
 		"weir/proxy/admin":    {fasthttp, "github.com/fasthttp/router"},
 		"weir/proxy/balance":  {"weir/proxy/upstream"},
 		"weir/proxy/h1":       {"weir/proxy/exchange", "weir/proxy/wire", fasthttp},
+		"weir/proxy/observe":  {"weir/proxy/config", zerolog, sys, "github.com/prometheus/client_golang", "github.com/prometheus/common"},
 		"weir/proxy/upstream": {"weir/proxy/config", "weir/proxy/exchange", "weir/proxy/wire", "weir/tls", fasthttp},
 
 		// What knows nothing of weir.
 		"weir/proxy/config":   {"go.yaml.in/yaml/v3"},
 		"weir/proxy/exchange": {fasthttp},
-		"weir/proxy/observe":  {zerolog, sys, "github.com/prometheus/client_golang", "github.com/prometheus/common"},
 		"weir/proxy/route":    {},
 		"weir/proxy/wire":     {fasthttp, sys},
 		"weir/tls":            {},
