@@ -253,11 +253,16 @@ func TestUploadPassesAtOnce(t *testing.T) {
 	}
 }
 
+// stalledSize is a body of which half is more than the sockets on its way can
+// hold: the kernel lets the buffer of a fast reader grow to 32 MiB here, and
+// those of the writers to 4 MiB each.
+const stalledSize = 128 << 20
+
 // TestSlowClientHoldsTheUpstreamBack: what the gateway takes from an upstream
 // for a client that reads nothing ends at the buffers of the sockets.
 func TestSlowClientHoldsTheUpstreamBack(t *testing.T) {
 	t.Parallel()
-	const size = 64 << 20
+	const size = stalledSize
 	stalled, resume := make(chan int, 1), make(chan struct{})
 	up := startUpstream(t, func(c *upstreamConn) {
 		if c.request() == nil {
@@ -304,7 +309,7 @@ func TestSlowClientHoldsTheUpstreamBack(t *testing.T) {
 // TestSlowUpstreamHoldsTheClientBack is the same for uploads.
 func TestSlowUpstreamHoldsTheClientBack(t *testing.T) {
 	t.Parallel()
-	const size = 64 << 20
+	const size = stalledSize
 	resume := make(chan struct{})
 	up := startUpstream(t, func(c *upstreamConn) {
 		_ = c.SetDeadline(time.Now().Add(6 * patient))
