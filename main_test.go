@@ -19,6 +19,9 @@ import (
 )
 
 func TestMain(m *testing.M) {
+	if flags := os.Getenv(asGateway); flags != "" {
+		os.Exit(beGateway(flags))
+	}
 	// fasthttp's cleaner of idle workers wakes every 10 s and only then sees
 	// that its pool has ended.
 	goleak.VerifyTestMain(m,
