@@ -10,7 +10,7 @@ import (
 	"time"
 
 	"weir/proxy/config"
-	"weir/proxy/h1"
+	"weir/proxy/front"
 	"weir/proxy/observe"
 	"weir/proxy/upstream"
 )
@@ -33,7 +33,7 @@ type Options struct {
 
 	DrainDelay, DrainTimeout, TunnelGrace time.Duration
 
-	Listen     h1.Config
+	Listen     front.Config
 	Upstream   upstream.Config
 	Log        observe.LogConfig
 	Forwarding Forwarding

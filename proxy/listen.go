@@ -18,8 +18,10 @@ import (
 	"github.com/valyala/fasthttp"
 
 	"weir/proxy/config"
+	"weir/proxy/front"
 	"weir/proxy/h1"
 	"weir/proxy/observe"
+	"weir/proxy/wire"
 )
 
 // listening holds the open listeners, each under its name in the document.
@@ -294,7 +296,7 @@ func (ln *listener) serve(g *Gateway) {
 // and lends it a worker, the front end drives it (docs/adr/0001).
 const frontProtocol = "weir/h1"
 
-func (ln *listener) server(front *h1.Server, shard int) *fasthttp.Server {
+func (ln *listener) server(h *h1.Server, shard int) *fasthttp.Server {
 	server := &fasthttp.Server{
 		Concurrency: 1 << 30,
 		Handler:     func(*fasthttp.RequestCtx) { panic("BUG: fasthttp serves a connection by itself") },
@@ -302,23 +304,25 @@ func (ln *listener) server(front *h1.Server, shard int) *fasthttp.Server {
 	server.NextProto(frontProtocol, func(c net.Conn) error {
 		// A goroutine of its own: fasthttp's frames above it would double the
 		// stack of every idle connection.
-		go ln.drive(front, shard, c.(*taggedConn).hand())
+		go ln.drive(h, shard, c.(*taggedConn).hand())
 		return nil
 	})
 	return server
 }
 
 // drive serves one connection until it ends.
-func (ln *listener) drive(front *h1.Server, shard int, nc net.Conn) {
+func (ln *listener) drive(server *h1.Server, shard int, nc net.Conn) {
 	defer nc.Close()
 	address, known := clientOf(nc), ln.known.Load()
 	if !ln.admission.enter(address) {
 		known.stats.Refuse(shard)
-		front.TurnAway(nc)
+		h1.TurnAway(nc)
 		return
 	}
 	known.stats.Accept(shard)
-	front.Serve(nc, known.name)
+	c := wire.NewConn(nc)
+	server.Serve(c, front.Origin{Listener: known.name}, nil)
+	c.End()
 	known.stats.Close(shard)
 	ln.admission.leave(address)
 }

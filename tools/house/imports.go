@@ -32,15 +32,16 @@ func Allowed() map[string][]string {
 		// main → proxy → everything.
 		"weir": {"weir/proxy", "weir/proxy/config", zerolog},
 		"weir/proxy": {
-			"weir/proxy/admin", "weir/proxy/balance", "weir/proxy/config", "weir/proxy/exchange", "weir/proxy/h1",
-			"weir/proxy/observe", "weir/proxy/route", "weir/proxy/upstream", "weir/proxy/wire", "weir/tls",
+			"weir/proxy/admin", "weir/proxy/balance", "weir/proxy/config", "weir/proxy/exchange", "weir/proxy/front",
+			"weir/proxy/h1", "weir/proxy/observe", "weir/proxy/route", "weir/proxy/upstream", "weir/proxy/wire", "weir/tls",
 			fasthttp, zerolog, sys, "github.com/fsnotify/fsnotify",
 		},
 
 		// What stands on others.
 		"weir/proxy/admin":    {fasthttp, "github.com/fasthttp/router"},
 		"weir/proxy/balance":  {"weir/proxy/upstream"},
-		"weir/proxy/h1":       {"weir/proxy/exchange", "weir/proxy/wire", fasthttp},
+		"weir/proxy/front":    {"weir/proxy/exchange", "weir/proxy/wire"},
+		"weir/proxy/h1":       {"weir/proxy/exchange", "weir/proxy/front", "weir/proxy/wire", fasthttp},
 		"weir/proxy/observe":  {"weir/proxy/config", zerolog, sys, "github.com/prometheus/client_golang", "github.com/prometheus/common"},
 		"weir/proxy/upstream": {"weir/proxy/config", "weir/proxy/exchange", "weir/proxy/wire", "weir/tls", fasthttp},
 
