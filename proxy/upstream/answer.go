@@ -111,28 +111,16 @@ func (f *flight) headBy() int64 {
 	return by
 }
 
-// patient tells whether to wait on for the first byte although its limit has
-// passed: it counts from the end of the request, or its last progress.
+// patient tells whether to wait on for the first byte although its limit has passed.
 func (f *flight) patient(err error) bool {
-	if f.pump == nil || f.begun || !isTimeout(err) {
+	if !isTimeout(err) {
 		return false
 	}
-	now := wire.Now()
-	if f.by != 0 && now >= f.by {
-		return false
+	by, more := f.grace()
+	if by != 0 {
+		f.c.sock.ReadLimits(by, 0)
 	}
-	if !f.pump.ended.Load() {
-		return true // who stalls, client or upstream, is found out by the pump's limits
-	}
-	by := f.pump.progress.Load() + int64(f.first)
-	if now >= by {
-		return false
-	}
-	if f.by != 0 {
-		by = min(by, f.by)
-	}
-	f.c.sock.ReadLimits(by, 0)
-	return true
+	return more
 }
 
 // receive makes the final head the answer of x and decides how its content ends.

@@ -63,7 +63,7 @@ func (p *pool) take(shard int, wait time.Duration, fresh bool) (*conn, *exchange
 			}
 		}
 	}
-	c, r, err := p.target.dial(until)
+	c, r, err := p.target.dial(until, p.target.tls)
 	if r != nil {
 		p.failed.Add(1)
 		p.leave()
