@@ -76,9 +76,12 @@ func (l *leg) mayRepeat(r *exchange.Refusal, used bool) bool {
 // isWhole tells whether the request can be sent again: nothing of it was used up.
 func (l *leg) isWhole() bool { return l.x.RequestBytes != nil || l.length == 0 }
 
-func (l *leg) startPump(to outlet, body exchange.Body, rest []byte, left int64) {
+// startPump sends a body to an outlet: ahead, which was read of it already, and
+// what follows; or rest, which is all of it.
+func (l *leg) startPump(to outlet, ahead []byte, body exchange.Body, rest []byte) {
 	p := l.t.registry.newPump()
-	p.begin(to, l.x.Front, body, rest, left)
+	p.begin(to, l.x.Front, body, rest, l.length)
+	p.ahead = copy(p.buf[sizeRoom:], ahead)
 	l.pump = p
 	go p.run()
 }

@@ -46,6 +46,7 @@ type pump struct {
 	rest     []byte        // a body that is buffered but too large for one write
 	left     int64         // bytes still to come, or exchange.Chunked
 	buf      []byte
+	ahead    int          // bytes of the body that stand in buf already
 	progress atomic.Int64 // when the upstream last took bytes, on the clock of wire
 	last     atomic.Bool  // all was read from the client
 	ended    atomic.Bool
@@ -87,6 +88,9 @@ func (p *pump) run() {
 	if p.rest != nil {
 		p.last.Store(true)
 		p.sent(p.to.sendRest(p.rest))
+		return
+	}
+	if p.ahead > 0 && !p.pass(p.ahead, false) {
 		return
 	}
 	for !p.last.Load() && (p.splice() || p.step()) {

@@ -32,14 +32,22 @@ const oneWrite = 64 << 10
 // for none, of x.Length bytes; or that a 101 leads to x.Tunnel. x.Request is
 // not changed; of x.Response, only what a refusal will replace.
 func (t *Target) Send(x *exchange.Exchange, call *Call) *exchange.Refusal {
+	x.Cause, call.Unsent = nil, false
+	if t.multiplexes(x, call) {
+		return t.sendHTTP2(x, call)
+	}
+	return t.sendHTTP1(x, call, nil)
+}
+
+// sendHTTP1 is Send over HTTP/1.1: first on c if that is given.
+func (t *Target) sendHTTP1(x *exchange.Exchange, call *Call, c *conn) *exchange.Refusal {
 	f, ok := t.registry.flights.Get().(*flight)
 	if !ok {
 		f = &flight{}
 	}
-	x.Cause, call.Unsent = nil, false
 	f.begin(t, x, call)
 	f.framing = framing{length: f.length, upgrade: call.Upgrade, close: t.limits.MaxIdle <= 0}
-	r := f.run()
+	r := f.run(c)
 	if r != nil || x.Stream == nil {
 		f.free()
 	}
@@ -71,9 +79,13 @@ func (f *flight) free() {
 	r.flights.Put(f)
 }
 
-func (f *flight) run() *exchange.Refusal {
-	for fresh := false; ; fresh = true {
-		c, r, err := f.t.pool.take(f.shard, f.connect, fresh)
+func (f *flight) run(c *conn) *exchange.Refusal {
+	for fresh := false; ; fresh, c = true, nil {
+		var r *exchange.Refusal
+		var err error
+		if c == nil {
+			c, r, err = f.t.pool.take(f.shard, f.connect, fresh)
+		}
 		if r != nil {
 			f.x.Cause, f.call.Unsent = err, true
 			f.t.inFlight.Add(-1)
@@ -156,9 +168,9 @@ func (f *flight) send() error {
 	}
 	switch {
 	case !whole:
-		f.startPump(f.c, nil, x.RequestBytes, f.framing.length)
+		f.startPump(f.c, nil, nil, x.RequestBytes)
 	case x.RequestBytes == nil && f.framing.length != 0:
-		f.startPump(f.c, x.RequestBody, nil, f.framing.length)
+		f.startPump(f.c, nil, x.RequestBody, nil)
 	}
 	return nil
 }
