@@ -9,12 +9,14 @@ import (
 	"github.com/valyala/fasthttp"
 
 	"weir/proxy/exchange"
+	"weir/proxy/frame"
 	"weir/proxy/wire"
 )
 
 var (
 	errInterims  = errors.New("more interim answers than weir waits through")
 	errDisagreed = errors.New("the head of the answer reads in more than one way")
+	errSpeaksH2  = errors.New("upstream speaks HTTP/2: protocol h2, or an h2c:// target, is for that")
 	errUnasked   = errors.New("the upstream changed to a protocol that was not asked for")
 )
 
@@ -69,6 +71,8 @@ func (f *flight) scanHead() (*exchange.Refusal, error) {
 		if len(have) >= want || len(have) == f.c.br.Size() {
 			done, fault := f.head.ScanResponse(have, &limits)
 			switch {
+			case have[0] == 0 && startsLikeHTTP2(have): // no answer of HTTP/1.1 begins so
+				return exchange.ProtocolMismatch, errSpeaksH2
 			case fault != nil && fault.Status == fasthttp.StatusRequestHeaderFieldsTooLarge:
 				return exchange.AnswerHeadTooLarge, fault
 			case fault != nil:
@@ -97,6 +101,15 @@ func (f *flight) scanHead() (*exchange.Refusal, error) {
 		}
 		return refusalOfRead(err, f.begun), err
 	}
+}
+
+// startsLikeHTTP2 tells whether an answer begins with a SETTINGS or GOAWAY frame.
+func startsLikeHTTP2(b []byte) bool {
+	if len(b) < frame.HeaderLen {
+		return false
+	}
+	h := frame.Parse(b)
+	return (h.Type == frame.Settings || h.Type == frame.GoAway) && h.Check(frame.MinMaxFrame) == frame.NoError
 }
 
 // headBy returns until when a head that has begun must be whole.

@@ -2,6 +2,7 @@ package upstream
 
 import (
 	"bytes"
+	stdtls "crypto/tls"
 	"io"
 	"net/http"
 	"net/http/httptest"
@@ -179,3 +180,9 @@ func TestH2OverTLS(t *testing.T) {
 	f("auto", "application/grpc+proto", "HTTP/2.0")
 	f("http1", "application/grpc", "HTTP/1.1")
 }
+
+func serverConfig(cert stdtls.Certificate, protocols []string) *stdtls.Config {
+	return &stdtls.Config{Certificates: []stdtls.Certificate{cert}, NextProtos: protocols}
+}
+
+func optionsOf(ca string) weirtls.Options { return weirtls.Options{CA: ca} }
