@@ -34,6 +34,7 @@ type Options struct {
 	DrainDelay, DrainTimeout, TunnelGrace time.Duration
 
 	Listen     front.Config
+	Handshakes HandshakeLimits
 	Upstream   upstream.Config
 	Log        observe.LogConfig
 	Forwarding Forwarding
@@ -59,6 +60,7 @@ func (o *Options) RegisterFlags(fs *flag.FlagSet) {
 	fs.IntVar(&o.MaxConnections, "listen.maxConnections", 0, "Connections open at once on a listener; more are answered 503 and closed. 0 means half of the process's file descriptors")
 	fs.IntVar(&o.MaxConnectionsPerAddress, "listen.maxConnectionsPerAddress", 0, "Connections open at once from one client address. 0 means no limit")
 	o.Listen.RegisterFlags(fs)
+	o.Handshakes.RegisterFlags(fs)
 	fs.Int64Var(&o.MaxBody, "listen.maxBody", -1, "Bytes of a request body, where the route does not say; more is refused with 413. -1 means no limit")
 
 	o.Upstream = upstream.Default()
@@ -110,6 +112,9 @@ func (o *Options) Validate() error {
 	if o.Listen.MaxHead < 1<<10 || o.Listen.MaxHead > 1<<20 {
 		complain("-listen.maxHead is %d; it must be from 1024 (1 KiB) to 1048576 (1 MiB)", o.Listen.MaxHead)
 	}
+	atLeast("tls.computing", int64(o.Handshakes.Computing), 0)
+	atLeast("tls.pending", int64(o.Handshakes.Pending), 0)
+	atLeast("tls.pendingPerAddress", int64(o.Handshakes.PerAddress), 0)
 	atLeast("upstream.headerLimit", int64(o.Upstream.HeadLimit), 0)
 	atLeast("upstream.readBuffer", int64(o.Upstream.ReadBuffer), 0)
 	atLeast("upstream.maxConnections", int64(o.Upstream.MaxConnections), 0)
@@ -119,7 +124,7 @@ func (o *Options) Validate() error {
 		"listen.idleTimeout": o.Listen.IdleTimeout, "listen.sendTimeout": o.Listen.SendTimeout,
 		"upstream.idle": o.Upstream.IdleLifetime, "upstream.connectTimeout": o.Upstream.ConnectTimeout,
 		"upstream.firstByteTimeout": o.Upstream.FirstByteTimeout, "upstream.idleTimeout": o.Upstream.IdleTimeout,
-		"tunnel.idle": o.TunnelIdle, "tunnel.total": o.TunnelTotal,
+		"tls.handshakeTimeout": o.Handshakes.Timeout, "tunnel.idle": o.TunnelIdle, "tunnel.total": o.TunnelTotal,
 		"drain.delay": o.DrainDelay, "drain.timeout": o.DrainTimeout, "drain.tunnels": o.TunnelGrace,
 	} {
 		if d < 0 {

@@ -14,6 +14,7 @@ import (
 
 	"weir/proxy/config"
 	"weir/proxy/exchange"
+	"weir/proxy/front"
 	"weir/proxy/h1"
 	"weir/proxy/observe"
 	"weir/proxy/upstream"
@@ -39,13 +40,24 @@ type Gateway struct {
 	forwarding Forwarding
 	pseudonym  []byte // of this process in Via
 
-	servers   []*h1.Server // one a shard
-	reloading sync.Mutex
-	read      filesRead
-	listening listening
-	state     atomic.Int32
+	shards     []shardServers
+	handshakes *handshakes
+	reloading  sync.Mutex
+	read       filesRead
+	listening  listening
+	state      atomic.Int32
 
 	controlAddress atomic.Value // string
+}
+
+// shardServers are the servers of one shard, one a protocol.
+type shardServers struct{ h1, h2 front.Server }
+
+// eachServer calls f for every server of every shard.
+func (g *Gateway) eachServer(f func(front.Server)) {
+	for _, s := range g.shards {
+		f(s.h1)
+	}
 }
 
 // States of a gateway.
@@ -74,6 +86,7 @@ func New(options Options, source Source, version string, log zerolog.Logger) (*G
 		counting:   options.Metrics,
 		forwarding: options.Forwarding,
 		metrics:    observe.NewMetrics(options.Shards, version),
+		handshakes: newHandshakes(options.Handshakes.Computing),
 	}
 	g.read.seed = maphash.MakeSeed()
 	g.requests.New = func() any { return &request{} }
@@ -91,7 +104,7 @@ func New(options Options, source Source, version string, log zerolog.Logger) (*G
 	}
 	g.registry = upstream.NewRegistry(options.Upstream, options.Shards)
 	for shard := range options.Shards {
-		g.servers = append(g.servers, h1.NewServer(options.Listen, shard, g))
+		g.shards = append(g.shards, shardServers{h1: h1.NewServer(options.Listen, shard, g)})
 	}
 	if err := g.load(); err != nil {
 		g.close()
@@ -263,9 +276,7 @@ func (g *Gateway) watchPools() {
 	g.metrics.RegisterFunc("weir_upstream_waiting_requests", "Requests that wait for a connection to a target.", observe.Gauge, nil, sum(func(s upstream.Stats) float64 { return float64(s.Waiting) }))
 	g.metrics.RegisterFunc("weir_tunnels", "Upgraded connections that are open.", observe.Gauge, nil, func() float64 {
 		total := int64(0)
-		for _, s := range g.servers {
-			total += s.Tunnels()
-		}
+		g.eachServer(func(s front.Server) { total += s.Tunnels() })
 		return float64(total)
 	})
 }

@@ -18,6 +18,7 @@ var flagGroups = []flagGroup{
 	{title: "What to serve", names: []string{"upstream", "config", "check", "schema", "version"}},
 	{title: "Where", names: []string{"listen", "control", "control.token"}},
 	{title: "Connections of clients", names: []string{"shards"}, under: "listen."},
+	{title: "TLS towards clients", under: "tls."},
 	{title: "Connections to upstreams", under: "upstream."},
 	{title: "Upgraded connections", under: "tunnel."},
 	{title: "What upstreams are told", under: "forward."},

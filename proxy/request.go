@@ -95,6 +95,10 @@ func (g *Gateway) observe(r *request) {
 	rec.Retries, rec.ConnectionReused = x.Retries, x.Reused
 	rec.RequestID, rec.TraceParent = x.RequestID, r.trace
 	rec.UserAgent, rec.Referer = x.Request.UserAgent(), x.Request.Referer()
+	if x.TLS != nil {
+		rec.TLS = x.TLS.Version
+		recordClient(&rec.Identity, x.TLS.Client)
+	}
 	rec.Aborted, rec.Upgraded = x.Aborted, rec.Status == 101
 	if x.Malformed != nil {
 		rec.Method, rec.ErrorMessage = nil, x.Malformed.Reason
@@ -126,6 +130,14 @@ func (g *Gateway) observe(r *request) {
 	if logged && g.access != nil {
 		g.access.Write(rec)
 	}
+}
+
+func recordClient(identity *observe.Identity, c *exchange.ClientCertificate) {
+	if c == nil {
+		return
+	}
+	identity.ClientCertSubject, identity.ClientCertIssuer, identity.ClientCertSerial = c.Subject, c.Issuer, c.Serial
+	identity.ClientCertPEM, identity.ClientCertNotBefore, identity.ClientCertNotAfter = c.PEM, c.NotBefore, c.NotAfter
 }
 
 // keptBuffer is the largest scratch buffer that goes back to the pool.
