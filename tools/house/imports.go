@@ -48,6 +48,8 @@ func Allowed() map[string][]string {
 		// What knows nothing of weir.
 		"weir/proxy/config":   {"go.yaml.in/yaml/v3"},
 		"weir/proxy/exchange": {fasthttp},
+		"weir/proxy/frame":    {},
+		"weir/proxy/hpack":    {},
 		"weir/proxy/route":    {},
 		"weir/proxy/wire":     {fasthttp, sys},
 		"weir/tls":            {},
