@@ -52,7 +52,7 @@ func Allowed() map[string][]string {
 		"weir/proxy/hpack":    {},
 		"weir/proxy/route":    {},
 		"weir/proxy/wire":     {fasthttp, sys},
-		"weir/tls":            {},
+		"weir/tls":            {"github.com/fsnotify/fsnotify", "golang.org/x/crypto"},
 
 		// For the people who work on weir.
 		"weir/bench":          {"weir/proxy", "weir/proxy/config", "weir/proxy/exchange", fasthttp, zerolog, sys},
