@@ -5,6 +5,8 @@ import (
 	"flag"
 	"fmt"
 	"net"
+	"os"
+	"path/filepath"
 	"runtime"
 	"strings"
 	"time"
@@ -28,6 +30,7 @@ type Options struct {
 	MaxBody                  int64
 	TunnelIdle, TunnelTotal  time.Duration
 	Watch                    bool
+	Data                     string
 	Metrics                  bool
 	Via                      string
 
@@ -56,6 +59,7 @@ func (o *Options) RegisterFlags(fs *flag.FlagSet) {
 	fs.StringVar(&o.ControlAddress, "control", "127.0.0.1:8081", "Where the control listener is: health, metrics, reload, profiles. An address that others can reach needs -control.token; off means none")
 	fs.StringVar(&o.ControlToken, "control.token", "", "Token that the control listener asks for, as Authorization: Bearer TOKEN; file:PATH reads it from a file. Empty asks for none, on loopback only")
 
+	fs.StringVar(&o.Data, "data", "", "Directory of what outlives the process: certificates of ACME, the authority for development. Empty means $STATE_DIRECTORY, which systemd sets, else weir in the user's data directory ($XDG_DATA_HOME, ~/.local/share)")
 	fs.IntVar(&o.Shards, "shards", 0, "Listeners an address, each with its own workers, counters and connection pools. 0 means one for each core (GOMAXPROCS)")
 	fs.IntVar(&o.MaxConnections, "listen.maxConnections", 0, "Connections open at once on a listener; more are answered 503 and closed. 0 means half of the process's file descriptors")
 	fs.IntVar(&o.MaxConnectionsPerAddress, "listen.maxConnectionsPerAddress", 0, "Connections open at once from one client address. 0 means no limit")
@@ -180,5 +184,22 @@ func (o Options) resolved() Options {
 	if o.MaxConnections == 0 {
 		o.MaxConnections = fileLimit() / 2
 	}
+	if o.Data == "" {
+		o.Data = dataDirectory(os.Getenv)
+	}
 	return o
+}
+
+// dataDirectory returns where data is kept when nobody says; "" where no place is known.
+func dataDirectory(env func(string) string) string {
+	state, _, _ := strings.Cut(env("STATE_DIRECTORY"), ":")
+	switch {
+	case state != "":
+		return state
+	case env("XDG_DATA_HOME") != "":
+		return filepath.Join(env("XDG_DATA_HOME"), "weir")
+	case env("HOME") != "":
+		return filepath.Join(env("HOME"), ".local", "share", "weir")
+	}
+	return ""
 }

@@ -18,6 +18,7 @@ import (
 	"weir/proxy/h1"
 	"weir/proxy/observe"
 	"weir/proxy/upstream"
+	weirtls "weir/tls"
 )
 
 // Gateway is the whole data plane: what is served now, and what lives longer
@@ -42,6 +43,7 @@ type Gateway struct {
 
 	shards     []shardServers
 	handshakes *handshakes
+	secure     *weirtls.Manager
 	reloading  sync.Mutex
 	read       filesRead
 	listening  listening
@@ -102,6 +104,12 @@ func New(options Options, source Source, version string, log zerolog.Logger) (*G
 		g.access = access
 		g.metrics.WatchLog(access)
 	}
+	secure, err := newManager(options, log)
+	if err != nil {
+		g.closeLog()
+		return nil, err
+	}
+	g.secure = secure
 	g.registry = upstream.NewRegistry(options.Upstream, options.Shards)
 	for shard := range options.Shards {
 		g.shards = append(g.shards, shardServers{h1: h1.NewServer(options.Listen, shard, g)})
@@ -144,6 +152,7 @@ func (g *Gateway) load() error {
 		}
 		return err
 	}
+	g.secure.Publish(next.terms)
 	g.live.Store(next)
 	g.retain(next)
 	g.metrics.Loaded(next.loadedAt)
@@ -219,6 +228,11 @@ func (g *Gateway) Run(ctx context.Context, ready func()) error {
 // close ends what New has started.
 func (g *Gateway) close() {
 	g.registry.Close()
+	g.secure.Close()
+	g.closeLog()
+}
+
+func (g *Gateway) closeLog() {
 	if g.access != nil {
 		if err := g.access.Close(); err != nil {
 			g.log.Error().Err(err).Msg("cannot close the access log")

@@ -1,6 +1,7 @@
 package proxy
 
 import (
+	"context"
 	stdtls "crypto/tls"
 	"errors"
 	"flag"
@@ -13,6 +14,7 @@ import (
 	"weir/proxy/h1"
 	"weir/proxy/observe"
 	"weir/proxy/wire"
+	weirtls "weir/tls"
 )
 
 // Protocols as ALPN names them (RFC 7301 §6).
@@ -110,7 +112,8 @@ func (a *arrival) shake(c *wire.Conn) *exchange.TLS {
 	c.ReadLimits(by, 0)
 	c.WriteLimits(by, 0)
 	h := &handshake{all: a.g.handshakes}
-	err := c.Handshake(a.known.secure, h)
+	ctx := weirtls.WithHandshake(context.Background())
+	err := c.Handshake(ctx, a.known.secure, h)
 	h.done()
 	if err != nil {
 		outcome := outcomeOf(err)
@@ -127,7 +130,7 @@ func (a *arrival) shake(c *wire.Conn) *exchange.TLS {
 	} else {
 		stats.Handshake(a.shard, observe.HandshakeFull)
 	}
-	return a.g.sessionOf(&state)
+	return sessionOf(weirtls.SessionOf(ctx, state))
 }
 
 // outcomeOf tells why a handshake failed.

@@ -55,11 +55,13 @@ func (g *Gateway) finish(r *request) {
 	if x.Refusal != nil {
 		g.answerRefusal(r)
 	}
+	r.insist()
 	err := x.Front.Send(x)
 	if errors.Is(err, exchange.ErrUnsent) {
 		x.Refuse(refusalOfContent(err))
 		x.Cause = err
 		g.answerRefusal(r)
+		r.insist()
 		err = x.Front.Send(x)
 	}
 	if err != nil && x.Cause == nil {
@@ -67,6 +69,13 @@ func (g *Gateway) finish(r *request) {
 	}
 	g.observe(r)
 	g.release(r)
+}
+
+// insist tells a client that came over TLS to go on so (RFC 6797 §7.1).
+func (r *request) insist() {
+	if r.mapping != nil && r.mapping.security.hsts != nil && r.x.Scheme == "https" {
+		r.x.Response.SetCanonical(nameHSTS, r.mapping.security.hsts)
+	}
 }
 
 // refusalOfContent tells why an answer's content could not be had.

@@ -11,9 +11,9 @@ import (
 // NewEncoder. Not safe for concurrent use.
 type Encoder struct {
 	table   table
-	most    int // of table.limit, whatever the peer allows
-	changed bool // table.limit, since the last block
-	emptied bool // and the table was empty in between
+	most    int        // of table.limit, whatever the peer allows
+	changed bool       // table.limit, since the last block
+	emptied bool       // and the table was empty in between
 	seen    [32]uint32 // hashes of lines that were sent as literals
 }
 
