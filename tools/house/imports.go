@@ -58,7 +58,7 @@ func Allowed() map[string][]string {
 		"weir/bench":          {"weir/proxy", "weir/proxy/config", "weir/proxy/exchange", fasthttp, zerolog, sys},
 		"weir/loadtest":       {},
 		"weir/tools/compare":  {sys},
-		"weir/tools/docs":     {"weir/proxy", "weir/proxy/config", "weir/proxy/exchange", "weir/proxy/observe", zerolog},
+		"weir/tools/docs":     {"weir/proxy", "weir/proxy/config", "weir/proxy/exchange", "weir/proxy/observe"},
 		"weir/tools/house":    {},
 		"weir/tools/load":     {sys},
 		"weir/tools/upstream": {fasthttp, "github.com/fasthttp/websocket"},
