@@ -68,6 +68,10 @@ func (l *h1) exchange() (keep bool, err error) {
 
 // isOpen looks at the socket, which holds neither its end nor bytes while the connection stands.
 func (l *h1) isOpen() bool {
+	// The last answer's deadline may be over.
+	if err := l.socket.SetDeadline(time.Time{}); err != nil {
+		return false
+	}
 	raw, err := l.socket.SyscallConn()
 	if err != nil {
 		return false

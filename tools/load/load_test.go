@@ -132,6 +132,9 @@ func TestIsOpenSeesTheEnd(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer c.close()
+	if err := c.link.(*h1).SetDeadline(time.Now().Add(-time.Hour)); err != nil {
+		t.Fatal(err)
+	}
 	if !c.isOpen() {
 		t.Fatal("got a closed connection; want an open one")
 	}
