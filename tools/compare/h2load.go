@@ -31,15 +31,14 @@ func (l *lab) h2load(ctx context.Context, t *target, s scenario, seconds int) (s
 func parseH2load(said string) (sample, error) {
 	var s sample
 	find := func(pattern string) []string { return regexp.MustCompile(pattern).FindStringSubmatch(said) }
-	counts := find(`requests: \d+ total, \d+ started, (\d+) done, (\d+) succeeded, (\d+) failed, (\d+) errored`)
+	counts := find(`(\d+) succeeded, (\d+) failed, \d+ errored`)
 	rate := find(`finished in \S+, ([\d.]+) req/s`)
 	mean := find(`time for request:\s+\S+\s+\S+\s+(\S+)`)
 	if counts == nil || rate == nil || mean == nil {
 		return s, fmt.Errorf("cannot find the requests in %q", said)
 	}
-	done, _ := strconv.Atoi(counts[1])
-	s.Requests, _ = strconv.Atoi(counts[2])
-	s.Failures = done - s.Requests
+	s.Requests, _ = strconv.Atoi(counts[1])
+	s.Failures, _ = strconv.Atoi(counts[2])
 	s.RequestsPerSecond, _ = strconv.ParseFloat(rate[1], 64)
 	d, err := time.ParseDuration(mean[1])
 	if err != nil {
