@@ -168,7 +168,7 @@ func (c *compiler) upstream(name string, u config.Upstream) {
 }
 
 func addressOf(text string, u config.Upstream) upstream.Address {
-	a := upstream.Address{URL: text, Limits: upstream.Limits{
+	a := upstream.Address{URL: text, Protocol: u.Protocol, Limits: upstream.Limits{
 		MaxConnections: u.MaxConnections, MaxIdle: u.MaxIdle, IdleLifetime: time.Duration(u.IdleTimeout),
 	}}
 	if u.TLS != nil {
