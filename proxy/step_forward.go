@@ -86,6 +86,9 @@ func (g *Gateway) send(r *request) bool {
 		Upgrade:   r.upgrade(),
 	}
 	x.Limits = exchange.TunnelLimits{Idle: route.timeouts.tunnelIdle, Total: route.timeouts.tunnelTotal}
+	if !r.boundCall() {
+		return false
+	}
 	first := route.upstream.balancer.Pick(x.Shard, nil)
 	refusal := g.sendTo(r, first)
 	if refusal != nil && r.call.Unsent && route.retry {

@@ -5,10 +5,8 @@ import (
 	"io"
 )
 
-var (
-	errText  = errors.New("the gRPC-Web text is not base64")
-	errShort = errors.New("the gRPC-Web text ends inside a group of four")
-)
+// ErrText says that a text is no base64, or ends inside a group of four.
+var ErrText = errors.New("the text of gRPC-Web is not base64")
 
 // Text decodes a stream of the text form of gRPC-Web as it comes. Padding may
 // stand inside of it, where the sender has flushed (PROTOCOL-WEB, Text-encoded
@@ -45,7 +43,7 @@ func (t *Text) Read(p []byte) (int, error) {
 		}
 		if t.err != nil {
 			if t.err == io.EOF && t.from < t.to {
-				return 0, errShort
+				return 0, ErrText
 			}
 			return 0, t.err
 		}
@@ -72,11 +70,11 @@ func (t *Text) decode(p []byte) (n int, err error) {
 		var group [3]byte
 		size, ok := decodeGroup(&group, t.in[t.from:t.from+4])
 		if !ok {
-			t.err, t.from = errText, t.to
+			t.err, t.from = ErrText, t.to
 			if n > 0 {
 				return n, nil
 			}
-			return 0, errText
+			return 0, ErrText
 		}
 		put := copy(p[n:], group[:size])
 		n += put

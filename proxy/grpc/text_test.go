@@ -62,17 +62,17 @@ func TestTextDecodesAsItComes(t *testing.T) {
 	f("YWJj", "abc", nil)
 	f("YQ==YWI=YWJjYQ==", "aababca", nil) // padded where the sender flushed
 	f("+/+/", "\xfb\xff\xbf", nil)
-	f("YWJj"+"YW", "abc", errShort)
-	f("Y", "", errShort)
-	f("YQ=", "", errShort)
-	f("YWJj"+"Y===", "abc", errText)
-	f("====", "", errText)
-	f("YR==", "", errText) // bits behind the end
-	f("YWK=", "ab"[:0], errText)
-	f("Y=Q=", "", errText)
-	f("YW\r\n", "", errText)
-	f("-_-_", "", errText)
-	f("YWJj YQ==", "abc", errText)
+	f("YWJj"+"YW", "abc", ErrText)
+	f("Y", "", ErrText)
+	f("YQ=", "", ErrText)
+	f("YWJj"+"Y===", "abc", ErrText)
+	f("====", "", ErrText)
+	f("YR==", "", ErrText) // bits behind the end
+	f("YWK=", "ab"[:0], ErrText)
+	f("Y=Q=", "", ErrText)
+	f("YW\r\n", "", ErrText)
+	f("-_-_", "", ErrText)
+	f("YWJj YQ==", "abc", ErrText)
 }
 
 func TestTextTellsErrorsOfItsSource(t *testing.T) {
