@@ -65,8 +65,7 @@ func (r *request) prepareCall() bool {
 	if value := x.Request.PeekCanonical(nameGRPCTimeout); len(value) > 0 {
 		timeout, ok := grpc.ParseTimeout(value)
 		if !ok {
-			x.Cause = errGRPCTimeout
-			return x.Refuse(exchange.BadRequest)
+			return r.refuse(exchange.BadRequest, errGRPCTimeout)
 		}
 		c.deadline = x.Start.Add(timeout)
 	}
@@ -79,14 +78,35 @@ func (r *request) prepareCall() bool {
 	x.Request.DelBytes(nameAccept) // it speaks of a form that the upstream does not have
 	x.Request.DelBytes(nameRPCWeb)
 	x.Request.SetCanonical(nameTE, trailers) // a browser cannot send it, and servers insist
-	if c.kind == grpc.WebText && x.RequestBody != nil {
-		if c.text == nil {
-			c.text = &grpcText{}
-		}
-		c.text.begin(x.RequestBody)
-		x.RequestBody, x.RequestLength = c.text, exchange.Chunked
-	}
 	return true
+}
+
+// decodeCall makes bytes of the body of a call that comes as text: at once of
+// what was gathered, else as it is sent on.
+func (r *request) decodeCall() bool {
+	x, c := r.x, &r.grpc
+	if !c.translated || c.kind != grpc.WebText || x.RequestBody == nil {
+		return true
+	}
+	if x.RequestBytes != nil {
+		var err error
+		if x.RequestBytes, err = grpc.DecodeText(x.RequestBytes); err != nil {
+			return r.refuse(exchange.BadRequest, err)
+		}
+		return true
+	}
+	if c.text == nil {
+		c.text = &grpcText{}
+	}
+	c.text.begin(x.RequestBody)
+	x.RequestBody, x.RequestLength = c.text, exchange.Chunked
+	return true
+}
+
+// refuse refuses the request for a reason that only the log gets.
+func (r *request) refuse(refusal *exchange.Refusal, cause error) bool {
+	r.x.Cause = cause
+	return r.x.Refuse(refusal)
 }
 
 // usedEnough is the part of a deadline from which on the upstream is told what

@@ -13,7 +13,7 @@ import (
 func (g *Gateway) forward(r *request) bool {
 	switch route := r.route; {
 	case route.upstream != nil:
-		return g.gather(r) && g.send(r)
+		return g.gather(r) && r.decodeCall() && g.send(r)
 	case route.redirect != nil:
 		return route.redirect.answer(r)
 	case route.answer != nil:

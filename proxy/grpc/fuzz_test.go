@@ -89,5 +89,9 @@ func FuzzText(f *testing.F) {
 		if got != string(want) || (err == nil) != valid {
 			t.Fatalf("%q: got %q, %v; want %q, valid %t", text, got, err, want, valid)
 		}
+		whole, err := DecodeText([]byte(text))
+		if (err == nil) != valid || (valid && !bytes.Equal(whole, want)) {
+			t.Fatalf("%q at once: got %q, %v; want %q, valid %t", text, whole, err, want, valid)
+		}
 	})
 }

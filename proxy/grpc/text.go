@@ -84,6 +84,23 @@ func (t *Text) decode(p []byte) (n int, err error) {
 	return n, nil
 }
 
+// DecodeText decodes a whole text in place.
+func DecodeText(b []byte) ([]byte, error) {
+	out := b[:0]
+	for len(b) >= 4 {
+		var group [3]byte
+		size, ok := decodeGroup(&group, b[:4])
+		if !ok {
+			return nil, ErrText
+		}
+		out, b = append(out, group[:size]...), b[4:]
+	}
+	if len(b) > 0 {
+		return nil, ErrText
+	}
+	return out, nil
+}
+
 // decodeGroup decodes four characters. Bits that padding leaves over must be
 // zero, so that every content has one form (RFC 4648 §3.5).
 func decodeGroup(dst *[3]byte, b []byte) (size int, ok bool) {

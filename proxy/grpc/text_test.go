@@ -54,6 +54,9 @@ func TestTextDecodesAsItComes(t *testing.T) {
 				}
 			}
 		}
+		if got, err := DecodeText([]byte(text)); !errors.Is(err, wantErr) || (err == nil && string(got) != want) {
+			t.Fatalf("%q at once: got %q, %v; want %q, %v", text, got, err, want, wantErr)
+		}
 	}
 	f("", "", nil)
 	f("AAAAAAA=", "\x00\x00\x00\x00\x00", nil)
