@@ -15,7 +15,7 @@ func OfRefusal(r *exchange.Refusal) Code {
 		return ResourceExhausted
 	case exchange.NoRoute, exchange.NoDomain, exchange.NoMethod, exchange.Trace, exchange.NotImplemented:
 		return Unimplemented
-	case exchange.RequestTimeout:
+	case exchange.RequestTimeout, exchange.Misdirected: // over another connection it may be served
 		return Unavailable
 	case exchange.BadRequest, exchange.BadPath, exchange.TargetTooLong, exchange.HeaderTooLarge,
 		exchange.ExpectationFailed, exchange.Version, exchange.Internal, exchange.Configuration, exchange.Loop:
