@@ -93,6 +93,7 @@ func (r *request) translateHead() {
 // the upstream fails, and writes gRPC-Web where that is asked for.
 type grpcAnswer struct {
 	body  exchange.Body
+	taker taker // body, where its content can be had without copying it
 	r     *request
 	ended bool   // of body nothing more comes
 	lines []byte // trailer field lines that the gateway has put together
@@ -106,18 +107,23 @@ type grpcAnswer struct {
 // content that is there has no padding in it.
 const rawSize = 12 << 10
 
+// taker is content that can be had without copying it.
+type taker interface{ Take() []byte }
+
 func (a *grpcAnswer) begin(r *request, body exchange.Body) {
 	a.body, a.r, a.ended, a.tail, a.out, a.at = body, r, false, nil, a.out[:0], 0
 	if !r.grpc.translated {
 		a.lines = a.lines[:0]
 	}
-	if r.grpc.wants == grpc.WebText && a.raw == nil {
+	if r.grpc.wants != grpc.WebText {
+		a.taker, _ = body.(taker)
+	} else if a.raw == nil {
 		a.raw = make([]byte, rawSize)
 	}
 }
 
 func (a *grpcAnswer) reset() {
-	a.body, a.r, a.tail = nil, nil, nil
+	a.body, a.taker, a.r, a.tail = nil, nil, nil, nil
 	a.lines, a.out, a.at = a.lines[:0], a.out[:0], 0
 }
 
@@ -136,14 +142,27 @@ func (a *grpcAnswer) Read(p []byte) (int, error) {
 			return n, err
 		}
 		a.fail(err)
-	} else if err == io.EOF || a.body.Done() {
-		a.end(a.body.Trailers())
 	}
+	a.follow()
 	n += a.take(p[n:])
 	if n == 0 && a.Done() {
 		return 0, io.EOF
 	}
 	return n, nil
+}
+
+// Take returns content that is there already, without copying it. It is valid
+// until the next call.
+func (a *grpcAnswer) Take() []byte {
+	if a.at < len(a.out) {
+		p := a.out[a.at:]
+		a.at = len(a.out)
+		return p
+	}
+	if a.ended || a.taker == nil {
+		return nil
+	}
+	return a.taker.Take()
 }
 
 // readContent reads into p, or into out what becomes text.
@@ -162,9 +181,13 @@ func (a *grpcAnswer) take(p []byte) int {
 	return n
 }
 
-// end ends the answer as the upstream has ended it.
-func (a *grpcAnswer) end(trailers []byte) {
+// follow ends the answer when the upstream has ended it.
+func (a *grpcAnswer) follow() {
+	if a.ended || !a.body.Done() {
+		return
+	}
 	a.ended = true
+	trailers := a.body.Trailers()
 	if code, ok := grpc.StatusOf(trailers); ok {
 		a.r.endCall(code)
 	}
@@ -172,7 +195,7 @@ func (a *grpcAnswer) end(trailers []byte) {
 		a.tail = trailers
 		return
 	}
-	a.out = a.appendEnd(a.out, a.r, trailers)
+	a.out = a.appendEnd(a.out, a.r, trailers) // behind what Take may just have lent
 }
 
 // fail ends the answer because err kept the upstream from doing so.
@@ -210,7 +233,10 @@ func (a *grpcAnswer) appendEnd(dst []byte, r *request, trailers []byte) []byte {
 }
 
 // Done tells whether content and end were read.
-func (a *grpcAnswer) Done() bool { return a.ended && a.at == len(a.out) }
+func (a *grpcAnswer) Done() bool {
+	a.follow()
+	return a.ended && a.at == len(a.out)
+}
 
 // Ready tells whether Read would return without waiting.
 func (a *grpcAnswer) Ready() bool { return a.ended || a.at < len(a.out) || a.body.Ready() }
