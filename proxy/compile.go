@@ -30,8 +30,8 @@ type compiled struct {
 
 	terms       *weirtls.Terms       // how names are served over TLS
 	securities  map[string]*security // by domain
-	redirecting map[string]bool      // listeners whose clients are sent to https
-	securePort  string               // ":port" of https, "" for the usual one
+	redirecting map[string]string    // by listener: ":port" of https that its clients are sent to
+	securePort  string               // of domains that redirect; "" for the usual one
 
 	targets       []*upstream.Target
 	routeStats    []*observe.RouteStats

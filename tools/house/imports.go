@@ -59,9 +59,9 @@ func Allowed() map[string][]string {
 		"weir/bench":          {"weir/proxy", "weir/proxy/config", "weir/proxy/exchange", fasthttp, zerolog, sys},
 		"weir/loadtest":       {},
 		"weir/tools/compare":  {sys},
-		"weir/tools/docs":     {"weir/proxy", "weir/proxy/config", "weir/proxy/exchange", "weir/proxy/observe", zerolog},
+		"weir/tools/docs":     {"weir/proxy", "weir/proxy/config", "weir/proxy/exchange", "weir/proxy/observe"},
 		"weir/tools/house":    {},
-		"weir/tools/load":     {sys},
+		"weir/tools/load":     {sys, "github.com/quic-go/quic-go"},
 		"weir/tools/upstream": {fasthttp, "github.com/fasthttp/websocket"},
 	}
 }
@@ -70,7 +70,7 @@ func Allowed() map[string][]string {
 // tests, and all of weir but main, for a test may drive what its package serves.
 func TestsMayImport() []string {
 	return []string{
-		"github.com/fasthttp/websocket", "github.com/prometheus/client_golang", "github.com/rogpeppe/go-internal",
+		"github.com/fasthttp/websocket", "github.com/prometheus/client_golang", "github.com/quic-go/quic-go", "github.com/rogpeppe/go-internal",
 		"github.com/rs/zerolog", "github.com/santhosh-tekuri/jsonschema/v6", "github.com/valyala/fasthttp",
 		"go.uber.org/goleak", "go.yaml.in/yaml/v3", "golang.org/x/net", "golang.org/x/sys", "pgregory.net/rapid",
 	}
