@@ -72,6 +72,7 @@ type liveRoute struct {
 	host     hostRule
 	rewrite  *rewrite
 	upgrades []string
+	grpcWeb  bool
 	retry    bool
 	timeouts timeouts
 
@@ -246,6 +247,7 @@ func (c *compiler) route(api, stage string, i int, variables map[string]string) 
 		logged:          of.AccessLog == nil || *of.AccessLog,
 		retry:           of.Retry == nil || *of.Retry,
 		upgrades:        of.Upgrade,
+		grpcWeb:         of.GRPCWeb,
 		stats:           c.g.metrics.Route(api, stage, of.Path),
 	}
 	c.out.routeStats = append(c.out.routeStats, live.stats)

@@ -33,7 +33,7 @@ func Allowed() map[string][]string {
 		"weir": {"weir/proxy", "weir/proxy/config", zerolog},
 		"weir/proxy": {
 			"weir/proxy/admin", "weir/proxy/balance", "weir/proxy/config", "weir/proxy/exchange", "weir/proxy/front",
-			"weir/proxy/h1", "weir/proxy/observe", "weir/proxy/route", "weir/proxy/upstream", "weir/proxy/wire", "weir/tls",
+			"weir/proxy/grpc", "weir/proxy/h1", "weir/proxy/observe", "weir/proxy/route", "weir/proxy/upstream", "weir/proxy/wire", "weir/tls",
 			fasthttp, zerolog, sys, "github.com/fsnotify/fsnotify",
 		},
 
@@ -41,6 +41,7 @@ func Allowed() map[string][]string {
 		"weir/proxy/admin":   {fasthttp, "github.com/fasthttp/router"},
 		"weir/proxy/balance": {"weir/proxy/upstream"},
 		"weir/proxy/front":   {"weir/proxy/exchange", "weir/proxy/wire"},
+		"weir/proxy/grpc":    {"weir/proxy/exchange"},
 		"weir/proxy/h1":      {"weir/proxy/exchange", "weir/proxy/front", "weir/proxy/wire", fasthttp},
 		"weir/proxy/observe": {"weir/proxy/config", zerolog, sys, "github.com/prometheus/client_golang", "github.com/prometheus/common"},
 		"weir/proxy/upstream": {
