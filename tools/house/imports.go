@@ -43,6 +43,9 @@ func Allowed() map[string][]string {
 		"weir/proxy/front":   {"weir/proxy/exchange", "weir/proxy/wire"},
 		"weir/proxy/grpc":    {"weir/proxy/exchange"},
 		"weir/proxy/h1":      {"weir/proxy/exchange", "weir/proxy/front", "weir/proxy/wire", fasthttp},
+		"weir/proxy/h2": {
+			"weir/proxy/exchange", "weir/proxy/frame", "weir/proxy/front", "weir/proxy/hpack", "weir/proxy/wire", fasthttp,
+		},
 		"weir/proxy/observe": {"weir/proxy/config", zerolog, sys, "github.com/prometheus/client_golang", "github.com/prometheus/common"},
 		"weir/proxy/upstream": {
 			"weir/proxy/config", "weir/proxy/exchange", "weir/proxy/frame", "weir/proxy/hpack", "weir/proxy/wire", "weir/tls", fasthttp,
