@@ -65,6 +65,7 @@ func (m *Metrics) Collect(out chan<- prometheus.Metric) {
 	for _, h := range m.hooks {
 		hooks = append(hooks, h)
 	}
+	sets := m.sets[:len(m.sets):len(m.sets)]
 	causes := m.causes[:len(m.causes):len(m.causes)]
 	m.mu.RUnlock()
 
@@ -82,6 +83,9 @@ func (m *Metrics) Collect(out chan<- prometheus.Metric) {
 	}
 	for _, h := range hooks {
 		out <- prometheus.MustNewConstMetric(h.desc, h.family.kind.valueType(), h.value())
+	}
+	for _, s := range sets {
+		s.each(func(value float64, labels ...string) { c.send(s.family, value, labels...) })
 	}
 }
 
@@ -156,6 +160,9 @@ func (c *collector) listener(s *ListenerStats) {
 	c.send(c.families.connections, float64(open), s.listener)
 	c.send(c.families.connectionsAccepted, float64(accepted), s.listener)
 	c.count(c.families.connectionsRefused, refused, s.listener)
+	for outcome, name := range handshakeNames {
+		c.count(c.families.tlsHandshakes, s.handshakes(Handshake(outcome)), s.listener, name)
+	}
 }
 
 // count sends a counter, or nothing for a series that nobody has used.

@@ -230,7 +230,7 @@ func (f *flight) change() (*exchange.Refusal, error) {
 		return exchange.UpgradeFailed, errUnasked
 	}
 	f.note()
-	f.c.sock.Watch(nil)
+	f.unwatch(f.c)
 	f.c.sock.ReadLimits(0, 0)
 	f.c.sock.WriteLimits(0, 0)
 	x.Tunnel, x.Stream, x.Length = newTunnel(f.c), nil, 0

@@ -183,7 +183,8 @@ func (f *front) Interim(h *fasthttp.ResponseHeader) error {
 	f.interims = append(f.interims, string(head))
 	return nil
 }
-func (f *front) Gone() bool { return f.gone.Load() }
+func (f *front) Notify(w exchange.Waker) {}
+func (f *front) Gone() bool              { return f.gone.Load() }
 func (f *front) StopBody() {
 	if f.stopped.CompareAndSwap(false, true) && f.stop != nil {
 		f.stop()

@@ -153,7 +153,7 @@ func (f *flight) mayRepeat(r *exchange.Refusal) bool {
 
 // attempt sends the request on f.c and reads the final head of its answer.
 func (f *flight) attempt() (*exchange.Refusal, error) {
-	f.c.sock.Watch(f.x.Front)
+	f.watch()
 	sendErr := f.send()
 	if sendErr != nil {
 		f.reusable = false
@@ -171,6 +171,21 @@ func (f *flight) attempt() (*exchange.Refusal, error) {
 		return r, err
 	}
 	return f.receive()
+}
+
+// watch makes waits for the target end when the client leaves.
+func (f *flight) watch() {
+	f.c.sock.Watch(f.x.Front)
+	if f.x.Front != nil {
+		f.x.Front.Notify(f.c.sock)
+	}
+}
+
+func (f *flight) unwatch(c *conn) {
+	c.sock.Watch(nil)
+	if f.x.Front != nil {
+		f.x.Front.Notify(nil)
+	}
 }
 
 // send sends the head, and a small body with it. A larger or a coming one is
@@ -251,7 +266,7 @@ func (f *flight) release(whole bool) {
 		}
 		whole = f.finishPump() && whole
 	}
-	c.sock.Watch(nil)
+	f.unwatch(c)
 	if !whole || !f.reusable || c.br == nil || c.br.Buffered() != 0 {
 		f.t.pool.drop(c)
 		return

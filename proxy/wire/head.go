@@ -12,6 +12,7 @@ type Fault struct {
 func (f *Fault) Error() string { return f.Reason }
 
 var (
+	faultTLS          = &Fault{400, "TLS on a port that is in clear; use http, or a listener with tls"}
 	faultRequestLine  = &Fault{400, "malformed request line"}
 	faultMethod       = &Fault{400, "method is not a token"}
 	faultTarget       = &Fault{400, "malformed request target"}
@@ -93,6 +94,9 @@ func (h *Head) Reset() { *h = Head{} }
 // and no fault it wants to be called again with more bytes; what was checked
 // is not checked again.
 func (h *Head) ScanRequest(b []byte, lim *Limits) (bool, *Fault) {
+	if !h.started && len(b) > 1 && b[0] == 0x16 && b[1] == 3 { // a TLS record (RFC 8446 §5.1)
+		return false, faultTLS
+	}
 	return h.scan(b, lim, true)
 }
 

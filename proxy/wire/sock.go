@@ -21,9 +21,15 @@ var (
 	ErrTimeout = &timeoutError{}
 	// ErrAbandoned says that the watched peer is gone, so nobody needs the bytes.
 	ErrAbandoned = errors.New("the other side of the exchange is gone")
-	// ErrInterrupted says that Interrupt was called.
-	ErrInterrupted = errors.New("interrupted")
+	// ErrInterrupted says that Interrupt was called. TLS takes it for passing.
+	ErrInterrupted error = &interruption{}
 )
+
+type interruption struct{}
+
+func (*interruption) Error() string   { return "interrupted" }
+func (*interruption) Timeout() bool   { return false }
+func (*interruption) Temporary() bool { return true }
 
 type timeoutError struct{}
 
@@ -50,8 +56,11 @@ type Sock struct {
 	lender  Lender // of the ReadLent under way
 	yielded int64  // value of polled when the socket last gave way
 
+	cork []byte // gathers what is written, nil for none
+
 	readFn, writeFn func(fd uintptr) bool
 	lentFn, bothFn  func(fd uintptr) bool
+	awaitFn         func(fd uintptr) bool
 	pollFn, peekFn  func(fd uintptr)
 	polled, peeked  atomic.Int32
 }
@@ -98,6 +107,10 @@ func (s *Sock) Interrupt() {
 	s.interrupted.Store(true)
 	_ = s.nc.SetReadDeadline(epoch)
 }
+
+// Wake makes the read under way look whether its watched peer is gone, without
+// waiting for the next tick.
+func (s *Sock) Wake() { _ = s.nc.SetReadDeadline(epoch) }
 
 // Resume ends the effect of Interrupt. The reading goroutine must have returned.
 func (s *Sock) Resume() {
@@ -161,6 +174,9 @@ func (s *Sock) Write(p []byte) (int, error) {
 	if len(p) == 0 {
 		return 0, nil
 	}
+	if s.cork != nil {
+		return s.gather(p)
+	}
 	s.out.until = 0
 	total := 0
 	for {
@@ -179,6 +195,24 @@ func (s *Sock) Write(p []byte) (int, error) {
 		s.out.armed = 0
 		s.armWrite(now)
 	}
+}
+
+// gather keeps p for a send together with what follows.
+func (s *Sock) gather(p []byte) (int, error) {
+	s.cork = append(s.cork, p...)
+	if len(s.cork) < corkMost {
+		return len(p), nil
+	}
+	return len(p), s.uncork()
+}
+
+// uncork sends what was gathered, and leaves the cork in place.
+func (s *Sock) uncork() error {
+	gathered := s.cork
+	s.cork = nil
+	_, err := s.Write(gathered)
+	s.cork = gathered[:0]
+	return err
 }
 
 // WriteBoth writes a and then b, in one call to the kernel where it can.

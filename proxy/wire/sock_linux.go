@@ -21,7 +21,7 @@ func (s *Sock) openRaw() {
 	s.raw = raw
 	// Method values allocate: made once here, not once a call.
 	s.readFn, s.writeFn = s.tryRead, s.tryWrite
-	s.lentFn, s.bothFn = s.tryLent, s.tryBoth
+	s.lentFn, s.bothFn, s.awaitFn = s.tryLent, s.tryBoth, s.tryAwait
 	s.pollFn, s.peekFn = s.poll, s.peek
 }
 
@@ -123,16 +123,21 @@ func (s *Sock) Pristine() bool {
 	return s.raw == nil || (s.raw.Control(s.peekFn) == nil && s.peeked.Load() == 1)
 }
 
-// peek sets peeked to 1 if a read would have to wait. It asks by a look at the
-// first byte: cheaper than poll, and done before every reuse of a connection.
+// peek sets peeked to 1 if a read would have to wait.
 func (s *Sock) peek(fd uintptr) {
-	var b byte
-	_, _, errno := syscall.RawSyscall6(syscall.SYS_RECVFROM, fd, uintptr(unsafe.Pointer(&b)), 1, syscall.MSG_PEEK|syscall.MSG_DONTWAIT, 0, 0)
-	if errno == syscall.EAGAIN {
+	if isEmpty(fd) {
 		s.peeked.Store(1)
 		return
 	}
 	s.peeked.Store(0)
+}
+
+// isEmpty asks by a look at the first byte: cheaper than poll, and done before
+// every reuse of a connection.
+func isEmpty(fd uintptr) bool {
+	var b byte
+	_, _, errno := syscall.RawSyscall6(syscall.SYS_RECVFROM, fd, uintptr(unsafe.Pointer(&b)), 1, syscall.MSG_PEEK|syscall.MSG_DONTWAIT, 0, 0)
+	return errno == syscall.EAGAIN
 }
 
 func (s *Sock) state() int16 {
@@ -175,6 +180,17 @@ func (s *Sock) tryLent(fd uintptr) bool {
 		return true
 	}
 	s.lender.TakeBack()
+	s.armLong(Now())
+	return false
+}
+
+// tryAwait is one look; false means that the socket must become readable first.
+func (s *Sock) tryAwait(fd uintptr) bool {
+	s.in.woken()
+	if !isEmpty(fd) {
+		return true
+	}
+	s.in.parked = true
 	s.armLong(Now())
 	return false
 }

@@ -32,30 +32,33 @@ func Allowed() map[string][]string {
 		// main → proxy → everything.
 		"weir": {"weir/proxy", "weir/proxy/config", zerolog},
 		"weir/proxy": {
-			"weir/proxy/admin", "weir/proxy/balance", "weir/proxy/config", "weir/proxy/exchange", "weir/proxy/h1",
-			"weir/proxy/observe", "weir/proxy/route", "weir/proxy/upstream", "weir/proxy/wire", "weir/tls",
+			"weir/proxy/admin", "weir/proxy/balance", "weir/proxy/config", "weir/proxy/exchange", "weir/proxy/front",
+			"weir/proxy/h1", "weir/proxy/observe", "weir/proxy/route", "weir/proxy/upstream", "weir/proxy/wire", "weir/tls",
 			fasthttp, zerolog, sys, "github.com/fsnotify/fsnotify",
 		},
 
 		// What stands on others.
 		"weir/proxy/admin":    {fasthttp, "github.com/fasthttp/router"},
 		"weir/proxy/balance":  {"weir/proxy/upstream"},
-		"weir/proxy/h1":       {"weir/proxy/exchange", "weir/proxy/wire", fasthttp},
+		"weir/proxy/front":    {"weir/proxy/exchange", "weir/proxy/wire"},
+		"weir/proxy/h1":       {"weir/proxy/exchange", "weir/proxy/front", "weir/proxy/wire", fasthttp},
 		"weir/proxy/observe":  {"weir/proxy/config", zerolog, sys, "github.com/prometheus/client_golang", "github.com/prometheus/common"},
 		"weir/proxy/upstream": {"weir/proxy/config", "weir/proxy/exchange", "weir/proxy/wire", "weir/tls", fasthttp},
 
 		// What knows nothing of weir.
 		"weir/proxy/config":   {"go.yaml.in/yaml/v3"},
 		"weir/proxy/exchange": {fasthttp},
+		"weir/proxy/frame":    {},
+		"weir/proxy/hpack":    {},
 		"weir/proxy/route":    {},
 		"weir/proxy/wire":     {fasthttp, sys},
-		"weir/tls":            {},
+		"weir/tls":            {"github.com/fsnotify/fsnotify", "golang.org/x/crypto"},
 
 		// For the people who work on weir.
 		"weir/bench":          {"weir/proxy", "weir/proxy/config", "weir/proxy/exchange", fasthttp, zerolog, sys},
 		"weir/loadtest":       {},
 		"weir/tools/compare":  {sys},
-		"weir/tools/docs":     {"weir/proxy", "weir/proxy/config", "weir/proxy/exchange", "weir/proxy/observe", zerolog},
+		"weir/tools/docs":     {"weir/proxy", "weir/proxy/config", "weir/proxy/exchange", "weir/proxy/observe"},
 		"weir/tools/house":    {},
 		"weir/tools/load":     {sys, "github.com/quic-go/quic-go"},
 		"weir/tools/upstream": {fasthttp, "github.com/fasthttp/websocket"},
