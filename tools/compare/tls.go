@@ -27,10 +27,10 @@ type front struct {
 	protocol string
 }
 
-// protocols are the names that ALPN has for what is spoken.
+// protocols are the names that ALPN has for what is spoken, the newest first, which is the most wanted.
 func (f front) protocols() []string {
-	all := []string{"http/1.1", "h2", "h3"}
-	return all[:slices.Index(all, f.newest())+1]
+	all := []string{"h3", "h2", "http/1.1"}
+	return all[slices.Index(all, f.newest()):]
 }
 
 func (f front) newest() string {

@@ -59,7 +59,7 @@ func TestRewriteSeesDocumentsAndCertificates(t *testing.T) {
 	}
 	document, err := os.ReadFile(l.folder + "/document-weir/weir.yaml")
 	for _, want := range []string{
-		`https: { address: "` + w.address + `", tls: true, protocols: [http/1.1, h2] }`,
+		`https: { address: "` + w.address + `", tls: true, protocols: [h2, http/1.1] }`,
 		`certificates: [ { cert: "` + l.folder + `/tls/cert.pem", key: "` + l.folder + `/tls/key.pem" } ]`, "default: localhost",
 	} {
 		if err != nil || !strings.Contains(string(document), want) {
