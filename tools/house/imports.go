@@ -41,6 +41,7 @@ func Allowed() map[string][]string {
 		"weir/proxy/admin":    {fasthttp, "github.com/fasthttp/router"},
 		"weir/proxy/balance":  {"weir/proxy/upstream"},
 		"weir/proxy/front":    {"weir/proxy/exchange", "weir/proxy/wire"},
+		"weir/proxy/h3":       {"weir/proxy/exchange", "weir/proxy/front", "weir/proxy/wire", fasthttp, "github.com/quic-go/quic-go", "golang.org/x/net"},
 		"weir/proxy/h1":       {"weir/proxy/exchange", "weir/proxy/front", "weir/proxy/wire", fasthttp},
 		"weir/proxy/observe":  {"weir/proxy/config", zerolog, sys, "github.com/prometheus/client_golang", "github.com/prometheus/common"},
 		"weir/proxy/upstream": {"weir/proxy/config", "weir/proxy/exchange", "weir/proxy/wire", "weir/tls", fasthttp},
@@ -67,7 +68,7 @@ func Allowed() map[string][]string {
 // tests, and all of weir but main, for a test may drive what its package serves.
 func TestsMayImport() []string {
 	return []string{
-		"github.com/fasthttp/websocket", "github.com/prometheus/client_golang", "github.com/rogpeppe/go-internal",
+		"github.com/fasthttp/websocket", "github.com/prometheus/client_golang", "github.com/quic-go/quic-go", "github.com/rogpeppe/go-internal",
 		"github.com/rs/zerolog", "github.com/santhosh-tekuri/jsonschema/v6", "github.com/valyala/fasthttp",
 		"go.uber.org/goleak", "go.yaml.in/yaml/v3", "golang.org/x/net", "golang.org/x/sys", "pgregory.net/rapid",
 	}
