@@ -55,11 +55,13 @@ func (g *Gateway) finish(r *request) {
 	if x.Refusal != nil {
 		g.answerRefusal(r)
 	}
+	r.insist()
 	err := x.Front.Send(x)
 	if errors.Is(err, exchange.ErrUnsent) {
 		x.Refuse(refusalOfContent(err))
 		x.Cause = err
 		g.answerRefusal(r)
+		r.insist()
 		err = x.Front.Send(x)
 	}
 	if err != nil && x.Cause == nil {
@@ -67,6 +69,13 @@ func (g *Gateway) finish(r *request) {
 	}
 	g.observe(r)
 	g.release(r)
+}
+
+// insist tells a client that came over TLS to go on so (RFC 6797 §7.1).
+func (r *request) insist() {
+	if r.mapping != nil && r.mapping.security.hsts != nil && r.x.Scheme == "https" {
+		r.x.Response.SetCanonical(nameHSTS, r.mapping.security.hsts)
+	}
 }
 
 // refusalOfContent tells why an answer's content could not be had.
@@ -95,6 +104,10 @@ func (g *Gateway) observe(r *request) {
 	rec.Retries, rec.ConnectionReused = x.Retries, x.Reused
 	rec.RequestID, rec.TraceParent = x.RequestID, r.trace
 	rec.UserAgent, rec.Referer = x.Request.UserAgent(), x.Request.Referer()
+	if x.TLS != nil {
+		rec.TLS = x.TLS.Version
+		recordClient(&rec.Identity, x.TLS.Client)
+	}
 	rec.Aborted, rec.Upgraded = x.Aborted, rec.Status == 101
 	if x.Malformed != nil {
 		rec.Method, rec.ErrorMessage = nil, x.Malformed.Reason
@@ -126,6 +139,14 @@ func (g *Gateway) observe(r *request) {
 	if logged && g.access != nil {
 		g.access.Write(rec)
 	}
+}
+
+func recordClient(identity *observe.Identity, c *exchange.ClientCertificate) {
+	if c == nil {
+		return
+	}
+	identity.ClientCertSubject, identity.ClientCertIssuer, identity.ClientCertSerial = c.Subject, c.Issuer, c.Serial
+	identity.ClientCertPEM, identity.ClientCertNotBefore, identity.ClientCertNotAfter = c.PEM, c.NotBefore, c.NotAfter
 }
 
 // keptBuffer is the largest scratch buffer that goes back to the pool.

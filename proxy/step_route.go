@@ -21,6 +21,14 @@ func (g *Gateway) route(r *request) bool {
 	if len(x.Target) == 1 && x.Target[0] == '*' {
 		return g.answerServerOptions(r)
 	}
+	if x.TLS == nil {
+		if g.answerChallenge(r) {
+			return false
+		}
+		if r.live.redirecting[x.Listener] && x.Scheme == "http" {
+			return g.toHTTPS(r)
+		}
+	}
 	path := x.Target
 	if i := bytes.IndexByte(path, '?'); i >= 0 {
 		x.HasQuery, x.Query, path = true, path[i+1:], path[:i]
@@ -40,6 +48,12 @@ func (g *Gateway) route(r *request) bool {
 	default:
 		r.mapping = nil
 		return x.Refuse(exchange.NoRoute)
+	}
+	if x.TLS != nil && !isDirected(r) {
+		return x.Refuse(exchange.Misdirected)
+	}
+	if r.mapping.security.redirect && x.Scheme == "http" {
+		return g.toHTTPS(r)
 	}
 	r.route, found = r.mapping.stage.tree.Find(x.Request.Method(), r.rest, &r.params, r)
 	switch found {

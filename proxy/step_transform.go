@@ -41,6 +41,7 @@ const (
 	hasVia
 	hasRequestID
 	hasTraceParent
+	hasClientCert
 	hasDisguised
 )
 
@@ -85,6 +86,8 @@ func fieldBit(name []byte) fieldBits {
 		return hasRequestID
 	case "Traceparent":
 		return hasTraceParent
+	case "Client-Cert", "Client-Cert-Chain":
+		return hasClientCert
 	}
 	return 0
 }
@@ -177,6 +180,7 @@ var claimedFields = []namedBit{
 	{hasForwardedProto, "X-Forwarded-Proto"}, {hasForwardedOther, "X-Forwarded-Port"},
 	{hasForwardedOther, "X-Forwarded-Server"}, {hasForwardedOther, "X-Forwarded-Prefix"},
 	{hasForwardedOther, "X-Forwarded-Scheme"}, {hasForwardedOther, "X-Forwarded-Ssl"}, {hasRealIP, "X-Real-Ip"},
+	{hasClientCert, "Client-Cert"}, {hasClientCert, "Client-Cert-Chain"},
 }
 
 // removeListed removes the fields that Connection lists, but none that a

@@ -5,7 +5,7 @@ import (
 	"errors"
 	"strconv"
 
-	"golang.org/x/net/http2/hpack"
+	"weir/proxy/hpack"
 )
 
 // This is QPACK (RFC 9204) without a dynamic table: clients are told that it
@@ -19,15 +19,7 @@ type sink interface{ Add(name, value []byte) }
 
 // decoder decodes field sections. The zero value is ready. Not safe for
 // concurrent use.
-type decoder struct{ name, value arena }
-
-// arena gathers what Huffman codes say.
-type arena struct{ b []byte }
-
-func (a *arena) Write(p []byte) (int, error) {
-	a.b = append(a.b, p...)
-	return len(p), nil
-}
+type decoder struct{ name, value []byte }
 
 // decode gives the fields of an encoded field section to dst.
 func (d *decoder) decode(b []byte, dst sink) error {
@@ -102,7 +94,7 @@ func integer(b []byte, n uint) (uint64, []byte, error) {
 
 // text reads a string whose length has a prefix of n bits, behind the bit that
 // tells a Huffman code (§4.1.2).
-func text(b []byte, n uint, scratch *arena) (s, rest []byte, err error) {
+func text(b []byte, n uint, scratch *[]byte) (s, rest []byte, err error) {
 	if len(b) == 0 {
 		return nil, nil, errQPACK
 	}
@@ -115,11 +107,10 @@ func text(b []byte, n uint, scratch *arena) (s, rest []byte, err error) {
 	if !coded {
 		return s, rest, nil
 	}
-	scratch.b = scratch.b[:0]
-	if _, err := hpack.HuffmanDecode(scratch, s); err != nil {
+	if *scratch, err = hpack.AppendHuffman((*scratch)[:0], s); err != nil {
 		return nil, nil, errQPACK
 	}
-	return scratch.b, rest, nil
+	return *scratch, rest, nil
 }
 
 // appendSection appends the prefix of a field section (§4.5.1).

@@ -27,7 +27,12 @@ func TestHotPathsAllocateNothing(t *testing.T) {
 		upstream.Open(0)
 		upstream.Reuse(0)
 	})
-	f("ListenerStats", func() { listener.Accept(0); listener.Close(0); listener.Refuse(0) })
+	f("ListenerStats", func() {
+		listener.Accept(0)
+		listener.Close(0)
+		listener.Refuse(0)
+		listener.Handshake(0, HandshakeFull)
+	})
 	f("Refuse", func() { m.Refuse(0, cause) })
 
 	hostile := sampleRecord()

@@ -156,6 +156,9 @@ func (c *collector) listener(s *ListenerStats) {
 	c.send(c.families.connections, float64(open), s.listener)
 	c.send(c.families.connectionsAccepted, float64(accepted), s.listener)
 	c.count(c.families.connectionsRefused, refused, s.listener)
+	for outcome, name := range handshakeNames {
+		c.count(c.families.tlsHandshakes, s.handshakes(Handshake(outcome)), s.listener, name)
+	}
 }
 
 // count sends a counter, or nothing for a series that nobody has used.

@@ -69,6 +69,7 @@ type catalogue struct {
 	connections         *family
 	connectionsAccepted *family
 	connectionsRefused  *family
+	tlsHandshakes       *family
 
 	reloads      *family
 	lastReloadOK *family
@@ -94,6 +95,7 @@ func newCatalogue() catalogue {
 		connections:         newFamily(Gauge, "weir_connections", "Connections of clients that are open.", "listener"),
 		connectionsAccepted: newFamily(Counter, "weir_connections_accepted_total", "Connections of clients that were accepted.", "listener"),
 		connectionsRefused:  newFamily(Counter, "weir_connections_refused_total", "Connections of clients that were closed at once because there were too many.", "listener"),
+		tlsHandshakes:       newFamily(Counter, "weir_tls_handshakes_total", "TLS handshakes of clients, by how they ended: full, resumed, plain (spoke in clear), timeout, too_large, alert (the client refused), left, failed (the gateway refused), turned_away (too many at once).", "listener", "outcome"),
 
 		reloads:      newFamily(Counter, "weir_reloads_total", "Reloads of the document, by result: success or failure.", "result"),
 		lastReloadOK: newFamily(Gauge, "weir_config_last_reload_success_timestamp_seconds", "When a document was last published, in Unix time."),
@@ -105,7 +107,7 @@ func (c *catalogue) all() []*family {
 		c.buildInfo,
 		c.requests, c.requestSeconds, c.requestBytes, c.responseBytes, c.refusals,
 		c.upstreamAnswers, c.upstreamSeconds, c.upstreamFailures, c.upstreamRetries, c.upstreamOpened, c.upstreamReused,
-		c.connections, c.connectionsAccepted, c.connectionsRefused,
+		c.connections, c.connectionsAccepted, c.connectionsRefused, c.tlsHandshakes,
 		c.reloads, c.lastReloadOK,
 	}
 }

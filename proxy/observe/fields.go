@@ -125,6 +125,13 @@ func callerFields() []logField {
 		}},
 		{"identity.clientCert.issuerDN", "", "issuer of the client's certificate", func(dst []byte, e *escaper, r *Record) []byte { return appendText(dst, e, r.Identity.ClientCertIssuer) }},
 		{"identity.clientCert.serialNumber", "", "serial number of the client's certificate", func(dst []byte, e *escaper, r *Record) []byte { return appendText(dst, e, r.Identity.ClientCertSerial) }},
+		{"identity.clientCert.clientCertPem", "", "the client's certificate in PEM", func(dst []byte, e *escaper, r *Record) []byte { return appendText(dst, e, r.Identity.ClientCertPEM) }},
+		{"identity.clientCert.validity.notBefore", "", "begin of its validity", func(dst []byte, e *escaper, r *Record) []byte {
+			return appendText(dst, e, r.Identity.ClientCertNotBefore)
+		}},
+		{"identity.clientCert.validity.notAfter", "", "end of its validity", func(dst []byte, e *escaper, r *Record) []byte {
+			return appendText(dst, e, r.Identity.ClientCertNotAfter)
+		}},
 		{"connectionId", "connection_id", "id of the WebSocket", func(dst []byte, e *escaper, r *Record) []byte { return appendText(dst, e, r.ConnectionID) }},
 		{"connectedAt", "", "start of the WebSocket, in milliseconds of Unix time", appendConnectedAt},
 		{"eventType", "event_type", "CONNECT, MESSAGE or DISCONNECT", func(dst []byte, e *escaper, r *Record) []byte { return appendText(dst, e, r.EventType) }},
@@ -138,7 +145,6 @@ func absentFields() []logField {
 	var fields []logField
 	for _, name := range [...]string{
 		"accountId", "authorizer.requestId", "awsEndpointRequestId2", "endpointType", "identity.apiKey",
-		"identity.clientCert.clientCertPem", "identity.clientCert.validity.notBefore", "identity.clientCert.validity.notAfter",
 		"identity.cognitoAuthenticationProvider", "identity.cognitoAuthenticationType", "identity.cognitoIdentityId",
 		"identity.cognitoIdentityPoolId", "identity.principalOrgId", "identity.vpcId", "identity.vpceId",
 		"responseOverride.status", "waf.error", "waf.latency", "waf.status", "webaclArn",

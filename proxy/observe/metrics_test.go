@@ -225,6 +225,7 @@ func fullMetrics(t *testing.T) *Metrics {
 	l := m.Listener("l")
 	l.Accept(0)
 	l.Refuse(0)
+	l.Handshake(0, HandshakeFull)
 	m.Reloaded(true)
 	m.Loaded(time.Unix(1, 0))
 	accessLog, err := NewAccessLog(LogConfig{Output: "off"}, 1)

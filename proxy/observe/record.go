@@ -86,6 +86,9 @@ type Identity struct {
 	ClientCertSubject string
 	ClientCertIssuer  string
 	ClientCertSerial  string
+
+	ClientCertPEM                           string
+	ClientCertNotBefore, ClientCertNotAfter string
 }
 
 // Authorizer is what became of the authorizer's work.

@@ -1,6 +1,7 @@
 package wire
 
 import (
+	"context"
 	"crypto/tls"
 	"errors"
 	"net"
@@ -13,7 +14,35 @@ import (
 // Wake, Interrupt and Close may be called by anybody at any time.
 type Conn struct {
 	Sock
-	over *tls.Conn // nil in clear
+	over  *tls.Conn // nil in clear
+	under records   // what over runs on
+}
+
+// records is the socket as TLS reads it.
+type records struct {
+	*Sock
+	overseer Overseer
+}
+
+// Overseer sees the reads of a handshake: what TLS waits for and how much comes.
+type Overseer interface {
+	// BeforeRead is called before a read that may wait.
+	BeforeRead()
+	// AfterRead is called with what a read has brought; an error ends the handshake.
+	AfterRead(n int) error
+}
+
+// Read implements io.Reader.
+func (r *records) Read(p []byte) (int, error) {
+	if r.overseer == nil {
+		return r.Sock.Read(p)
+	}
+	r.overseer.BeforeRead()
+	n, err := r.Sock.Read(p)
+	if seen := r.overseer.AfterRead(n); seen != nil {
+		return n, seen
+	}
+	return n, err
 }
 
 // NewConn takes over nc, in clear.
@@ -24,9 +53,16 @@ func NewConn(nc net.Conn) *Conn {
 	return c
 }
 
-// NewTLS puts the server's side of TLS over the socket. The handshake is the
-// caller's to do: by c.TLS().Handshake, within the limits of the socket.
-func (c *Conn) NewTLS(config *tls.Config) { c.over = tls.Server(&c.Sock, config) }
+// Handshake puts the server's side of TLS over the socket and shakes hands,
+// within the limits of the socket and under the eyes of o, nil for nobody's.
+// ctx is what the hello tells config; its end is not waited for.
+func (c *Conn) Handshake(ctx context.Context, config *tls.Config, o Overseer) error {
+	c.under = records{&c.Sock, o}
+	c.over = tls.Server(&c.under, config)
+	err := c.over.HandshakeContext(context.WithoutCancel(ctx))
+	c.under.overseer = nil
+	return err
+}
 
 // TLS returns what runs over the socket, nil in clear.
 func (c *Conn) TLS() *tls.Conn { return c.over }

@@ -60,11 +60,11 @@ func tlsPair(t *testing.T) (*Conn, *tls.Conn) {
 		t.Fatal(err)
 	}
 	c := NewConn(near)
-	c.NewTLS(&tls.Config{Certificates: []tls.Certificate{{Certificate: [][]byte{der}, PrivateKey: key}}})
 	client := tls.Client(far, &tls.Config{InsecureSkipVerify: true})
 	done := make(chan error, 1)
 	go func() { done <- client.Handshake() }()
-	if err := c.TLS().Handshake(); err != nil {
+	config := &tls.Config{Certificates: []tls.Certificate{{Certificate: [][]byte{der}, PrivateKey: key}}}
+	if err := c.Handshake(t.Context(), config, nil); err != nil {
 		t.Fatal(err)
 	}
 	if err := <-done; err != nil {

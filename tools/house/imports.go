@@ -41,7 +41,7 @@ func Allowed() map[string][]string {
 		"weir/proxy/admin":    {fasthttp, "github.com/fasthttp/router"},
 		"weir/proxy/balance":  {"weir/proxy/upstream"},
 		"weir/proxy/front":    {"weir/proxy/exchange", "weir/proxy/wire"},
-		"weir/proxy/h3":       {"weir/proxy/exchange", "weir/proxy/front", "weir/proxy/wire", fasthttp, "github.com/quic-go/quic-go", "golang.org/x/net"},
+		"weir/proxy/h3":       {"weir/proxy/exchange", "weir/proxy/front", "weir/proxy/hpack", "weir/proxy/wire", fasthttp, "github.com/quic-go/quic-go"},
 		"weir/proxy/h1":       {"weir/proxy/exchange", "weir/proxy/front", "weir/proxy/wire", fasthttp},
 		"weir/proxy/observe":  {"weir/proxy/config", zerolog, sys, "github.com/prometheus/client_golang", "github.com/prometheus/common"},
 		"weir/proxy/upstream": {"weir/proxy/config", "weir/proxy/exchange", "weir/proxy/wire", "weir/tls", fasthttp},
@@ -49,9 +49,11 @@ func Allowed() map[string][]string {
 		// What knows nothing of weir.
 		"weir/proxy/config":   {"go.yaml.in/yaml/v3"},
 		"weir/proxy/exchange": {fasthttp},
+		"weir/proxy/frame":    {},
+		"weir/proxy/hpack":    {},
 		"weir/proxy/route":    {},
 		"weir/proxy/wire":     {fasthttp, sys},
-		"weir/tls":            {},
+		"weir/tls":            {"github.com/fsnotify/fsnotify", "golang.org/x/crypto"},
 
 		// For the people who work on weir.
 		"weir/bench":          {"weir/proxy", "weir/proxy/config", "weir/proxy/exchange", fasthttp, zerolog, sys},
