@@ -17,7 +17,6 @@ import (
 	"testing"
 	"time"
 
-	"github.com/quic-go/quic-go"
 	"github.com/quic-go/quic-go/http3"
 
 	"weir/proxy/exchange"
@@ -32,6 +31,7 @@ func (f handlerFunc) Serve(x *exchange.Exchange) { f(x) }
 type served struct {
 	*Server
 	addr *net.UDPAddr
+	leaf *x509.Certificate
 	err  chan error
 }
 
@@ -50,9 +50,11 @@ func serve(t testing.TB, cfg Config, handler func(x *exchange.Exchange)) *served
 		t.Fatal(err)
 	}
 	s := &served{Server: New(cfg, 2, handlerFunc(handler)), addr: pc.LocalAddr().(*net.UDPAddr), err: make(chan error, 1)}
+	pair := certificate(t)
+	s.leaf = pair.Leaf
 	go func() {
 		s.err <- s.Serve(pc, Listening{
-			TLS:  &tls.Config{Certificates: []tls.Certificate{certificate(t)}},
+			TLS:  &tls.Config{Certificates: []tls.Certificate{pair}},
 			Name: func() string { return "main" },
 			Info: func(state tls.ConnectionState) *exchange.TLS {
 				return &exchange.TLS{ServerName: state.ServerName, Protocol: state.NegotiatedProtocol}
@@ -82,7 +84,11 @@ func certificate(t testing.TB) tls.Certificate {
 	if err != nil {
 		t.Fatal(err)
 	}
-	return tls.Certificate{Certificate: [][]byte{der}, PrivateKey: key}
+	leaf, err := x509.ParseCertificate(der)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return tls.Certificate{Certificate: [][]byte{der}, PrivateKey: key, Leaf: leaf}
 }
 
 // url returns the URL of a path.
@@ -163,5 +169,3 @@ func TestEcho(t *testing.T) {
 		t.Fatalf("of unknown length: got %d bytes; want %d", len(content), len(want))
 	}
 }
-
-var _ = quic.Version1
