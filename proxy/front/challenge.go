@@ -19,6 +19,10 @@ func (c *Challenge) Make() {
 	var nonce [16]byte
 	_, _ = rand.Read(nonce[:])
 	base64.StdEncoding.Encode(c.key[:], nonce[:])
+	c.solve()
+}
+
+func (c *Challenge) solve() {
 	var text [len(c.key) + len(webSocketID)]byte
 	copy(text[copy(text[:], c.key[:]):], webSocketID)
 	sum := sha1.Sum(text[:])

@@ -38,13 +38,14 @@ func Allowed() map[string][]string {
 		},
 
 		// What stands on others.
-		"weir/proxy/admin":    {fasthttp, "github.com/fasthttp/router"},
-		"weir/proxy/balance":  {"weir/proxy/upstream"},
-		"weir/proxy/front":    {"weir/proxy/exchange", "weir/proxy/wire"},
-		"weir/proxy/h3":       {"weir/proxy/exchange", "weir/proxy/front", "weir/proxy/hpack", "weir/proxy/wire", fasthttp, "github.com/quic-go/quic-go"},
-		"weir/proxy/h1":       {"weir/proxy/exchange", "weir/proxy/front", "weir/proxy/wire", fasthttp},
-		"weir/proxy/observe":  {"weir/proxy/config", zerolog, sys, "github.com/prometheus/client_golang", "github.com/prometheus/common"},
-		"weir/proxy/upstream": {"weir/proxy/config", "weir/proxy/exchange", "weir/proxy/wire", "weir/tls", fasthttp},
+		"weir/proxy/admin":       {fasthttp, "github.com/fasthttp/router"},
+		"weir/proxy/balance":     {"weir/proxy/upstream"},
+		"weir/proxy/front":       {"weir/proxy/exchange", "weir/proxy/wire"},
+		"weir/proxy/front/cases": {},
+		"weir/proxy/h3":          {"weir/proxy/exchange", "weir/proxy/front", "weir/proxy/hpack", "weir/proxy/wire", fasthttp, "github.com/quic-go/quic-go"},
+		"weir/proxy/h1":          {"weir/proxy/exchange", "weir/proxy/front", "weir/proxy/wire", fasthttp},
+		"weir/proxy/observe":     {"weir/proxy/config", zerolog, sys, "github.com/prometheus/client_golang", "github.com/prometheus/common"},
+		"weir/proxy/upstream":    {"weir/proxy/config", "weir/proxy/exchange", "weir/proxy/wire", "weir/tls", fasthttp},
 
 		// What knows nothing of weir.
 		"weir/proxy/config":   {"go.yaml.in/yaml/v3"},
