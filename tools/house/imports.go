@@ -38,13 +38,17 @@ func Allowed() map[string][]string {
 		},
 
 		// What stands on others.
-		"weir/proxy/admin":   {fasthttp, "github.com/fasthttp/router"},
-		"weir/proxy/balance": {"weir/proxy/upstream"},
-		"weir/proxy/front":   {"weir/proxy/exchange", "weir/proxy/wire"},
-		"weir/proxy/grpc":    {"weir/proxy/exchange"},
-		"weir/proxy/h1":      {"weir/proxy/exchange", "weir/proxy/front", "weir/proxy/wire", fasthttp},
+		"weir/proxy/admin":       {fasthttp, "github.com/fasthttp/router"},
+		"weir/proxy/balance":     {"weir/proxy/upstream"},
+		"weir/proxy/front":       {"weir/proxy/exchange", "weir/proxy/wire"},
+		"weir/proxy/front/cases": {},
+		"weir/proxy/grpc":        {"weir/proxy/exchange"},
+		"weir/proxy/h1":          {"weir/proxy/exchange", "weir/proxy/front", "weir/proxy/wire", fasthttp},
 		"weir/proxy/h2": {
 			"weir/proxy/exchange", "weir/proxy/frame", "weir/proxy/front", "weir/proxy/hpack", "weir/proxy/wire", fasthttp,
+		},
+		"weir/proxy/h3": {
+			"weir/proxy/exchange", "weir/proxy/front", "weir/proxy/hpack", "weir/proxy/wire", fasthttp, "github.com/quic-go/quic-go",
 		},
 		"weir/proxy/observe": {"weir/proxy/config", zerolog, sys, "github.com/prometheus/client_golang", "github.com/prometheus/common"},
 		"weir/proxy/upstream": {
