@@ -11,6 +11,9 @@ PACKAGES ?= ./...
 LISTEN   ?= :8080
 CONTROL  ?= 127.0.0.1:8081
 
+# The real programs that tests drive.
+PARTS := openssl h2spec h2load gtlsclient pebble pebble-challtestsrv grpc-interop-client grpc-interop-server ip
+
 FUZZTIME ?= 20s
 BENCH    ?= .
 BENCHPKG ?= ./bench
@@ -31,11 +34,11 @@ run: build ## Build, and serve the demo on LISTEN=:8080 until Ctrl-C; it prints 
 	./bin/weir -listen $(LISTEN) -control $(CONTROL)
 
 test: ## Run every test in random order, after installing what they need
-	@tools/setup.sh go git curl
+	@tools/setup.sh go git curl $(PARTS)
 	$(GO) test -shuffle=on $(PACKAGES)
 
 race: ## Run every test under the race detector
-	@tools/setup.sh go gcc
+	@tools/setup.sh go gcc $(PARTS)
 	CGO_ENABLED=1 $(GO) test -race -short -shuffle=on $(PACKAGES)
 
 lint: ## gofmt, go vet, staticcheck and the table of imports

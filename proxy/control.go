@@ -12,6 +12,7 @@ import (
 
 	"weir/proxy/admin"
 	"weir/proxy/observe"
+	weirtls "weir/tls"
 )
 
 // control is the running control listener.
@@ -145,4 +146,13 @@ func (g *Gateway) UpstreamStates() any {
 		}
 	}
 	return out
+}
+
+// CertificateStates returns the certificates that are served.
+func (g *Gateway) CertificateStates() any {
+	list := g.secure.Certificates()
+	if list == nil {
+		list = []weirtls.CertificateInfo{}
+	}
+	return map[string]any{"certificates": list}
 }

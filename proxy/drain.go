@@ -1,6 +1,10 @@
 package proxy
 
-import "time"
+import (
+	"time"
+
+	"weir/proxy/front"
+)
 
 // drain ends the gateway in order: it says so on /readyz, stops accepting,
 // lets requests end (their connections are told to close), gives tunnels their
@@ -12,16 +16,15 @@ func (g *Gateway) drain() {
 		time.Sleep(g.options.DrainDelay)
 	}
 	g.listening.close()
+	var each []<-chan struct{}
+	g.eachServer(func(s front.Server) { each = append(each, s.Drain()) })
 	ended := make(chan struct{})
 	go func() {
 		defer close(ended)
-		for _, s := range g.servers {
-			<-s.Drain()
+		for _, e := range each {
+			<-e
 		}
 	}()
-	for _, s := range g.servers {
-		s.Drain()
-	}
 	begun := time.Now()
 	grace := time.NewTimer(min(g.options.TunnelGrace, g.options.DrainTimeout))
 	defer grace.Stop()
@@ -33,13 +36,9 @@ func (g *Gateway) drain() {
 			g.log.Info().Dur("took", time.Since(begun)).Msg("drained")
 			return
 		case <-grace.C:
-			for _, s := range g.servers {
-				s.CloseTunnels()
-			}
+			g.eachServer(front.Server.CloseTunnels)
 		case <-limit.C:
-			for _, s := range g.servers {
-				s.Close()
-			}
+			g.eachServer(front.Server.Close)
 			<-ended
 			g.log.Warn().Dur("took", time.Since(begun)).Msg("the time to drain passed; what was left was cut")
 			return

@@ -39,6 +39,9 @@ var (
 	nameRequestID      = []byte("X-Request-Id")
 	nameTraceParent    = []byte("Traceparent")
 	nameVia            = []byte("Via")
+	nameClientCert     = []byte("Client-Cert")
+	nameClientChain    = []byte("Client-Cert-Chain")
+	nameHSTS           = []byte("Strict-Transport-Security")
 )
 
 // believe takes client, scheme and request id from what a trusted proxy says.

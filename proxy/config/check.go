@@ -24,6 +24,7 @@ func (d *Document) check(found *findings, directory string) {
 	d.fillDefaults()
 	c := &checker{doc: d, found: found, directory: directory, apiNames: inOrder(d.APIs, d.root.kid("apis")), shapes: shapes{}}
 	c.listeners(d.root.kid("listeners"))
+	c.tls(d.root.kid("tls"))
 	c.upstreams(d.root.kid("upstreams"))
 	c.apis(d.root.kid("apis"))
 	if len(d.Domains) > 0 {
@@ -92,6 +93,7 @@ func (c *checker) listeners(at *place) {
 		listener, here := c.doc.Listeners[name], at.kid(name)
 		c.name(here, name)
 		where := here.kid("address")
+		c.listenerTLS(name, listener, here)
 		if listener.Address == "" {
 			c.missing(here, "a listener needs an address", `write address: ":8080"`)
 			continue

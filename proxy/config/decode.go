@@ -42,7 +42,7 @@ func (d *decoder) value(n *yaml.Node, v reflect.Value, f *field, at *place) {
 			v.Set(made)
 		}
 	case isStruct(v.Type()):
-		d.structure(n, v, at)
+		d.structure(n, v, f, at)
 	case v.Kind() == reflect.Map:
 		d.mapping(n, v, f, at)
 	case v.Kind() == reflect.Slice:
@@ -158,15 +158,19 @@ func newKid(parent *place, key, value *yaml.Node) *place {
 	return kid
 }
 
-func (d *decoder) structure(n *yaml.Node, v reflect.Value, at *place) {
+func (d *decoder) structure(n *yaml.Node, v reflect.Value, f *field, at *place) {
 	if isNull(n) && v.CanSet() {
+		return
+	}
+	s := d.shapes.of(v.Type())
+	if short := s.shortField(f); short != nil && n.Kind == yaml.ScalarNode {
+		d.value(n, v.Field(short.index), short, at)
 		return
 	}
 	if n.Kind != yaml.MappingNode {
 		d.expected(at, "a mapping", n, "")
 		return
 	}
-	s := d.shapes.of(v.Type())
 	for _, p := range d.pairs(n, at) {
 		i, known := s.byName[p.key.Value]
 		kid := newKid(at, p.key, p.value)

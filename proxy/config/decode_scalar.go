@@ -40,6 +40,9 @@ func (d *decoder) text(n *yaml.Node, v reflect.Value, f *field) *complaint {
 	if n.Kind != yaml.ScalarNode || n.Tag == "!!null" {
 		return complain("expected text, found "+describe(n), "")
 	}
+	if n.Tag != "!!str" && f.enum != nil {
+		return complain("expected text, found "+describe(n), "it is one of "+listed(f.enum))
+	}
 	if n.Tag != "!!str" {
 		return complain("expected text, found "+describe(n), "put it in quotes: "+quote(n.Value))
 	}

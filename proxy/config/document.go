@@ -21,6 +21,7 @@ type Document struct {
 	TrustedProxies []netip.Prefix      `yaml:"trustedProxies" example:"10.0.0.0/8" doc:"The networks whose forwarding headers are believed. A bare address is a network of one."`
 	APIs           map[string]API      `yaml:"apis" key:"name" keys:"^[A-Za-z0-9_][A-Za-z0-9_-]{0,127}$" doc:"The APIs, each under its name."`
 	Upstreams      map[string]Upstream `yaml:"upstreams" key:"name" keys:"^[A-Za-z0-9_][A-Za-z0-9_-]{0,127}$" doc:"The named groups of targets that routes send requests to."`
+	TLS            *TLS                `yaml:"tls" doc:"How listeners with tls serve: certificates, versions, ACME."`
 	Domains        map[string]Domain   `yaml:"domains" key:"host" keys:"^[^A-Z/]+$" doc:"Which API and stage each host name serves: an exact name, *.example.org, or * for every other host. Without any, every API is served on every host, the stage $default at the root and each other stage under its name."`
 
 	file string
@@ -31,9 +32,12 @@ type Document struct {
 type Listener struct {
 	_ struct{} `doc:"One address that weir listens on."`
 
-	Address                  string `yaml:"address" required:"true" pattern:"^(unix:/.+|.*:[0-9]+)$" example:"[::]:8080" doc:"Where to listen: host:port, :port for every address of the machine, or unix:/path of a socket."`
-	MaxConnections           int    `yaml:"maxConnections" min:"0" doc:"Connections open at once on this listener. 0 is what the flag says."`
-	MaxConnectionsPerAddress int    `yaml:"maxConnectionsPerAddress" min:"0" doc:"Connections open at once from one client address. 0 is what the flag says."`
+	Address                  string   `yaml:"address" required:"true" pattern:"^(unix:/.+|.*:[0-9]+)$" example:"[::]:8080" doc:"Where to listen: host:port, :port for every address of the machine, or unix:/path of a socket."`
+	TLS                      bool     `yaml:"tls" doc:"Serves TLS: each name with its certificate."`
+	Protocols                []string `yaml:"protocols" enum:"http/1.1|h2|h3" doc:"What is spoken, the most wanted first. Without any it is h2 and http/1.1 with tls, and http/1.1 without; h2 without tls is for clients that begin with it, and h3 needs tls."`
+	Redirect                 string   `yaml:"redirect" doc:"The listener with tls that every request is redirected to: 301 for GET and HEAD, 308 for the others. Challenges of ACME are still answered."`
+	MaxConnections           int      `yaml:"maxConnections" min:"0" doc:"Connections open at once on this listener. 0 is what the flag says."`
+	MaxConnectionsPerAddress int      `yaml:"maxConnectionsPerAddress" min:"0" doc:"Connections open at once from one client address. 0 is what the flag says."`
 }
 
 // API is a set of routes and the stages they are served in.
@@ -55,5 +59,6 @@ type Stage struct {
 type Domain struct {
 	_ struct{} `doc:"What one host name serves."`
 
+	TLS      *DomainTLS        `yaml:"tls" short:"source" doc:"How the host is served over TLS. Without it, by a certificate of tls.certificates that covers it."`
 	Mappings map[string]string `yaml:"mappings" required:"true" key:"base path" keys:"^(\\(none\\)|[A-Za-z0-9$_.+!*'()-]+(/[A-Za-z0-9$_.+!*'()-]+)*)?$" pattern:"^[A-Za-z0-9_][A-Za-z0-9_-]*(/(\\$default|[A-Za-z0-9_-]{1,128}))?$" example:"petstore/prod" doc:"Base path to API and stage, written api/stage. The longest base path wins; an empty one, or (none), is the root. With an api alone, the stage is the next segment of the path, and $default where there is none."`
 }

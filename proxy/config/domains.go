@@ -36,7 +36,7 @@ func (d *Document) EffectiveDomains() map[string]Domain {
 				mappings[m.base] = m.api + "/" + m.stage
 			}
 		}
-		domains[name] = Domain{Mappings: mappings}
+		domains[name] = Domain{TLS: domain.TLS, Mappings: mappings}
 	}
 	return domains
 }
@@ -76,6 +76,9 @@ func (c *checker) domains(at *place) {
 		domain, here := c.doc.Domains[name], at.kid(name)
 		if name != AnyDomain {
 			c.complainKey(here, checkHostPattern(name))
+		}
+		if domain.TLS != nil {
+			c.domainTLS(name, domain.TLS, here.kid("tls"))
 		}
 		if len(domain.Mappings) == 0 {
 			c.missing(here, "a domain needs mappings", `write mappings: { "": api/stage }`)

@@ -54,6 +54,9 @@ func (r redactor) value(v reflect.Value, secrets bool) any {
 	case reflect.Struct:
 		return r.mapping(v)
 	case reflect.String:
+		if secrets {
+			return redacted
+		}
 		return r.userinfo.ReplaceAllString(v.String(), "://"+redacted+"@")
 	case reflect.Slice:
 		out := make([]any, v.Len())

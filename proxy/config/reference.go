@@ -13,7 +13,7 @@ What weir serves is one document in YAML or JSON. Every key is listed here, with
 what holds where it is not written. A document with a mistake is refused as a
 whole, with every mistake, its line and its column; unknown keys are mistakes.
 
-A **duration** has a unit: ` + "`500ms`, `10s`, `1m30s`, `2h`" + `. A **size** is a
+A **duration** has a unit: ` + "`500ms`, `10s`, `1m30s`, `2h`, `30d`" + `. A **size** is a
 number of bytes, ` + "`4096`, or has a unit: `64KiB`, `10MB`" + `. YAML anchors and
 merge keys may be used.
 `
@@ -53,7 +53,7 @@ func (w *referenceWriter) section(t reflect.Type, title string) {
 		if f.example != "" {
 			meaning += " Example: " + code(f.example) + "."
 		}
-		fmt.Fprintf(&w.out, "| %s | %s | %s | %s |\n", code(f.name), valueWords(f.kind, f), fallback, strings.ReplaceAll(meaning, "|", `\|`))
+		fmt.Fprintf(&w.out, "| %s | %s | %s | %s |\n", code(f.name), w.valueWords(f.kind, f), fallback, strings.ReplaceAll(meaning, "|", `\|`))
 	}
 	for i := range s.fields {
 		if inner := innerStruct(s.fields[i].kind); inner != nil && !w.seen[inner] {
@@ -76,16 +76,20 @@ func innerStruct(t reflect.Type) reflect.Type {
 }
 
 // valueWords says in words what a key's value is.
-func valueWords(t reflect.Type, f *field) string {
+func (w *referenceWriter) valueWords(t reflect.Type, f *field) string {
 	switch {
 	case t.Kind() == reflect.Pointer:
-		return valueWords(t.Elem(), f)
+		return w.valueWords(t.Elem(), f)
 	case isStruct(t):
-		return fmt.Sprintf("[%s](#%s)", t.Name(), strings.ToLower(t.Name()))
+		link := fmt.Sprintf("[%s](#%s)", t.Name(), strings.ToLower(t.Name()))
+		if short := w.shapes.of(t).shortField(f); short != nil {
+			return w.valueWords(short.kind, short) + ", or " + link + " with that as " + code(short.name)
+		}
+		return link
 	case t.Kind() == reflect.Map:
-		return "mapping of " + f.key + " to " + valueWords(t.Elem(), f)
+		return "mapping of " + f.key + " to " + w.valueWords(t.Elem(), f)
 	case t.Kind() == reflect.Slice:
-		return "list of " + valueWords(t.Elem(), f)
+		return "list of " + w.valueWords(t.Elem(), f)
 	case t == durationType():
 		return "duration" + leastWords(f, "0s")
 	case t == byteSizeType():

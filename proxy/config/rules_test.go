@@ -309,8 +309,11 @@ func TestScalars(t *testing.T) {
 	}
 	duration("0s", 0)
 	duration("1m30s", 90*time.Second)
+	duration("365d", 365*24*time.Hour)
+	duration("1d12h", 36*time.Hour)
+	duration("0d", 0)
 	duration("250ms", 250*time.Millisecond)
-	for _, bad := range []string{"", "0", "10", "-1s", "1d", "1 s", "inf"} {
+	for _, bad := range []string{"", "0", "10", "-1s", "1 d", "d", "1d-1h", "40000d", "1.5d", "1h1d", "1 s", "inf"} {
 		if got, err := ParseDuration(bad); err == nil {
 			t.Errorf("ParseDuration(%q): got %s; want an error", bad, got)
 		}

@@ -29,14 +29,36 @@ func parseDuration(text string) (Duration, *complaint) {
 	if isNumber(text) {
 		return 0, complain("a duration needs a unit", didYouMean(text+"s"))
 	}
-	d, err := time.ParseDuration(text)
-	if err != nil {
+	days, rest, err := cutDays(text)
+	d := time.Duration(0)
+	if err == nil && (rest != "" || text == "") {
+		d, err = time.ParseDuration(rest)
+	}
+	if err != nil || days > 0 && d < 0 {
 		return 0, complain("expected a duration, found "+quote(text), durationExamples)
 	}
+	d += days
 	if d < 0 {
 		return 0, complain("a duration cannot be negative", "")
 	}
 	return Duration(d), nil
+}
+
+// maxDays keeps a duration far from what its type can hold.
+const maxDays = 36500
+
+// cutDays takes whole days from the front of a text: the library knows no unit
+// above the hour.
+func cutDays(text string) (days time.Duration, rest string, err error) {
+	number, rest, found := strings.Cut(text, "d")
+	if !found {
+		return 0, text, nil
+	}
+	n, err := strconv.ParseUint(number, 10, 16)
+	if err == nil && n > maxDays {
+		err = strconv.ErrRange
+	}
+	return time.Duration(n) * 24 * time.Hour, rest, err
 }
 
 // ByteSize is a number of bytes, written plainly or with a unit: 512, 64KiB, 10MB.

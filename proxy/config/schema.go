@@ -8,7 +8,7 @@ import (
 )
 
 const (
-	durationPattern = `^([0-9]+(\.[0-9]*)?(ns|us|µs|ms|s|m|h))+$`
+	durationPattern = `^([0-9]+(\.[0-9]*)?(ns|us|µs|ms|s|m|h|d))+$`
 	byteSizePattern = `^([0-9]+ ?(B|KB|MB|GB|KiB|MiB|GiB|TiB)?|none|-1)$`
 )
 
@@ -79,7 +79,11 @@ func (w schemaWriter) value(t reflect.Type, f *field) map[string]any {
 			w.defs[t.Name()] = nil // the types do not contain themselves, but a stop costs nothing
 			w.defs[t.Name()] = w.mapping(t)
 		}
-		return map[string]any{"$ref": "#/$defs/" + t.Name()}
+		ref := map[string]any{"$ref": "#/$defs/" + t.Name()}
+		if short := w.shapes.of(t).shortField(f); short != nil {
+			return map[string]any{"anyOf": []any{ref, w.value(short.kind, short)}}
+		}
+		return ref
 	case t.Kind() == reflect.Map:
 		return map[string]any{
 			"type":                 []string{"object", "null"},

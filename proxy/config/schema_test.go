@@ -87,7 +87,7 @@ func TestSchemaRefusesBad(t *testing.T) {
 	for _, name := range []string{
 		"unknown-keys", "wrong-types", "not-a-mapping", "no-action", "two-actions", "missing-parts", "answers",
 		"streams", "durations", "byte-sizes", "listeners", "upstream-settings", "pins", "stages", "match",
-		"header-names", "redirects", "rewrites", "targets", "mappings", "domains", "hosts-and-upgrades", "methods",
+		"header-names", "redirects", "rewrites", "targets", "mappings", "domains", "hosts-and-upgrades", "methods", "tls", "tls-dns", "tls-listeners",
 	} {
 		text, err := os.ReadFile(filepath.Join("testdata/bad", name+".yaml"))
 		if err != nil {

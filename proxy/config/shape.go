@@ -28,8 +28,9 @@ type field struct {
 	example  string
 	oneOf    string // the group of which exactly one is written
 	needs    string // the key without which this one has no effect
+	short    string // the key of a structure that a scalar in its place is for
 	required bool
-	secrets  bool // a mapping whose keys may name secrets
+	secrets  bool // text that is one, or a mapping whose keys may name them
 }
 
 // shapes remembers the shape of each type; it belongs to one goroutine.
@@ -72,6 +73,7 @@ func describeField(index int, f reflect.StructField) field {
 		example:  f.Tag.Get("example"),
 		oneOf:    f.Tag.Get("oneOf"),
 		needs:    f.Tag.Get("needs"),
+		short:    f.Tag.Get("short"),
 		required: f.Tag.Get("required") == "true",
 		secrets:  f.Tag.Get("secrets") == "true",
 	}
@@ -79,6 +81,15 @@ func describeField(index int, f reflect.StructField) field {
 		described.enum = strings.Split(enum, "|")
 	}
 	return described
+}
+
+// shortField returns the field of a structure that a scalar in place of the
+// structure is for, where f allows one; or nil.
+func (s *shape) shortField(f *field) *field {
+	if f == nil || f.short == "" {
+		return nil
+	}
+	return &s.fields[s.byName[f.short]]
 }
 
 // The types that are written as one word though Go keeps them as something else.

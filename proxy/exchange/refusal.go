@@ -37,6 +37,7 @@ var (
 	Trace             = &Refusal{405, "trace", "TRACE is not served.", "", FromClient}
 	BodyTooLarge      = &Refusal{413, "body_too_large", "The request body is larger than allowed.", "http_request_error", FromClient}
 	TargetTooLong     = &Refusal{414, "target_too_long", "The request target is too long.", "http_request_error", FromClient}
+	Misdirected       = &Refusal{421, "misdirected", "The connection was made for another host.", "", FromClient}
 	ExpectationFailed = &Refusal{417, "expectation_failed", "The expectation is not supported.", "http_request_error", FromClient}
 	HeaderTooLarge    = &Refusal{431, "header_too_large", "The header section is too large.", "http_request_error", FromClient}
 	NotImplemented    = &Refusal{501, "not_implemented", "The method or transfer coding is not supported.", "http_request_error", FromClient}
@@ -72,7 +73,7 @@ var (
 func Refusals() []*Refusal {
 	return []*Refusal{
 		BadRequest, BadPath, RequestTimeout, NoRoute, NoDomain, NoMethod, Trace, BodyTooLarge, TargetTooLong,
-		ExpectationFailed, HeaderTooLarge, NotImplemented, Version, ClientGone,
+		ExpectationFailed, Misdirected, HeaderTooLarge, NotImplemented, Version, ClientGone,
 		Overloaded, Internal, Configuration, Loop,
 		NoTarget, PoolExhausted, NotResolved, ConnectionRefused, Unreachable, ConnectTimeout, ConnectionClosed,
 		WriteTimeout, FirstByteTimeout, TotalTimeout, MalformedAnswer, AnswerHeadTooLarge, TruncatedAnswer,

@@ -1,5 +1,7 @@
 package exchange
 
+import "crypto/x509"
+
 // TLS is what the handshake of a connection agreed on. It is immutable and
 // shared by all exchanges of the connection.
 type TLS struct {
@@ -8,18 +10,18 @@ type TLS struct {
 	ServerName string // that the client asked for (RFC 6066 §3), in lower case; "" for none
 	Protocol   string // that ALPN chose (RFC 7301), "" for none
 	Resumed    bool
-	Policy     string             // names what was asked of the client; see Covers of package tls
 	Client     *ClientCertificate // verified; nil without one
+
+	// Session is what package tls keeps of the handshake, for its Covers.
+	Session any
 }
 
 // ClientCertificate is the certificate that a client has shown and proven.
 // Texts are in the form of AWS's $context.identity.clientCert.
 type ClientCertificate struct {
-	PEM                       string
-	Subject, Issuer, Serial   string
-	NotBefore, NotAfter       string
-	Field, ChainField         []byte // Client-Cert and Client-Cert-Chain (RFC 9440 §2)
-	DER                       []byte
-	SubjectPublicKeyHash      [32]byte // SHA-256
-	DNSNames, URIs, Addresses []string // of the subject's alternative names
+	PEM                     string
+	Subject, Issuer, Serial string
+	NotBefore, NotAfter     string
+	Field, ChainField       []byte // Client-Cert and Client-Cert-Chain (RFC 9440 §2)
+	Certificate             *x509.Certificate
 }

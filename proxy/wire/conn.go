@@ -1,6 +1,7 @@
 package wire
 
 import (
+	"context"
 	"crypto/tls"
 	"errors"
 	"net"
@@ -54,10 +55,11 @@ func NewConn(nc net.Conn) *Conn {
 
 // Handshake puts the server's side of TLS over the socket and shakes hands,
 // within the limits of the socket and under the eyes of o, nil for nobody's.
-func (c *Conn) Handshake(config *tls.Config, o Overseer) error {
+// ctx is what the hello tells config; its end is not waited for.
+func (c *Conn) Handshake(ctx context.Context, config *tls.Config, o Overseer) error {
 	c.under = records{&c.Sock, o}
 	c.over = tls.Server(&c.under, config)
-	err := c.over.Handshake()
+	err := c.over.HandshakeContext(context.WithoutCancel(ctx))
 	c.under.overseer = nil
 	return err
 }

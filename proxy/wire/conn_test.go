@@ -64,7 +64,7 @@ func tlsPair(t *testing.T) (*Conn, *tls.Conn) {
 	done := make(chan error, 1)
 	go func() { done <- client.Handshake() }()
 	config := &tls.Config{Certificates: []tls.Certificate{{Certificate: [][]byte{der}, PrivateKey: key}}}
-	if err := c.Handshake(config, nil); err != nil {
+	if err := c.Handshake(t.Context(), config, nil); err != nil {
 		t.Fatal(err)
 	}
 	if err := <-done; err != nil {
