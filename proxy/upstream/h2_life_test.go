@@ -589,3 +589,29 @@ func TestH2UnusedConnectionsAreClosed(t *testing.T) {
 	wantRound(t, target, request("GET", "/"), &Call{}, 200, "hello")
 	eventually(t, "the connection ends", func() bool { return target.Stats() == Stats{Dialed: 1} })
 }
+
+// TestH2DeafTargetHoldsNobody holds that limits hold on a connection whose
+// target takes nothing more, and that little is kept for it.
+func TestH2DeafTargetHoldsNobody(t *testing.T) {
+	release := make(chan struct{})
+	s := listenRaw(t, func(r *raw) {
+		r.settings(frame.Setting{ID: frame.InitialWindow, Value: frame.MaxWindow})
+		r.send(frame.AppendWindowUpdate(nil, 0, 1<<30))
+		<-release
+	})
+	defer close(release)
+	target := target(t, registry(t, nil), s.url)
+	large := withBody(request("PUT", "/"), strings.Repeat("x", 64<<20))
+	wantRefusal(t, target, large, &Call{Idle: short}, exchange.WriteTimeout)
+	began := time.Now()
+	wantRefusal(t, target, request("GET", "/"), &Call{Total: short}, exchange.TotalTimeout)
+	if took := time.Since(began); took > time.Second {
+		t.Fatalf("got a refusal after %s; want it within the limit of %s", took, short)
+	}
+	c := target.sessions.all()[0]
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if len(c.out) > 2*outMost {
+		t.Fatalf("got %d bytes queued; want %d at most", len(c.out), 2*outMost)
+	}
+}

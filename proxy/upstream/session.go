@@ -72,6 +72,7 @@ type session struct {
 	inbound  frame.Inbound
 	out      []byte
 	spare    []byte
+	spill    []byte          // of who writes
 	flushing bool            // somebody writes, and will write what is queued meanwhile
 	chatter  int             // frames in a row that carry nothing on
 	owed     int             // bytes of out that the target has made weir say
