@@ -76,7 +76,6 @@ func (c *conn) finish(s *stream) {
 	c.streams.remove(s)
 	c.close(s.id, s.ours)
 	if c.streams.count == 0 {
-		c.streams.forget()
 		c.idle = wire.Now()
 		c.leave()
 	}
