@@ -10,8 +10,8 @@ import (
 	"golang.org/x/net/http2"
 
 	"weir/proxy/exchange"
-	"weir/proxy/front"
 	"weir/proxy/frame"
+	"weir/proxy/front"
 	"weir/proxy/hpack"
 )
 
