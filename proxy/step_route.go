@@ -15,6 +15,7 @@ func (g *Gateway) route(r *request) bool {
 	if x.Malformed != nil {
 		return x.Refuse(exchange.OfStatus(x.Malformed.Status))
 	}
+	r.recognize()
 	if x.Request.IsConnect() {
 		return x.Refuse(exchange.NotImplemented)
 	}

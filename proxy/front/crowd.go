@@ -84,6 +84,9 @@ func (c *Crowd) CloseTunnels() { c.each(Conn.CloseTunnels) }
 // Close closes every connection at once.
 func (c *Crowd) Close() { c.each(func(conn Conn) { _ = conn.Close() }) }
 
+// Each calls f for every connection, under the crowd's lock.
+func (c *Crowd) Each(f func(Conn)) { c.each(f) }
+
 func (c *Crowd) each(f func(Conn)) {
 	c.mu.Lock()
 	defer c.mu.Unlock()

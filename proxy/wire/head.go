@@ -86,6 +86,9 @@ type span struct{ From, To int }
 // Of returns the bytes of b that s names.
 func (s span) Of(b []byte) []byte { return b[s.From:s.To] }
 
+// HasLength tells whether Content-Length is there.
+func (h *Head) HasLength() bool { return h.hasLength }
+
 // Reset forgets the message.
 func (h *Head) Reset() { *h = Head{} }
 
