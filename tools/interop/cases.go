@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"os"
 	"os/exec"
 	"slices"
 	"strings"
@@ -39,6 +40,9 @@ func perform(ctx context.Context, o order, folder string, stdout io.Writer) erro
 		return err
 	}
 	defer stage.close()
+	if len(o.command) > 0 {
+		return stage.runCommand(ctx, stdout)
+	}
 
 	head, rule := "| case |", "|---|"
 	for _, w := range o.ways {
@@ -62,6 +66,17 @@ func perform(ctx context.Context, o order, folder string, stdout io.Writer) erro
 		return nil
 	}
 	return fmt.Errorf("%d cases failed\n\n%s", len(failures), strings.Join(failures, "\n\n"))
+}
+
+// runCommand runs the program that was asked for, which finds the way by a variable of its environment.
+func (s *stage) runCommand(ctx context.Context, stdout io.Writer) error {
+	command := exec.CommandContext(ctx, s.order.command[0], s.order.command[1:]...)
+	command.Env = append(os.Environ(), "WEIR_URL="+s.order.ways[0].url())
+	command.Stdout, command.Stderr = stdout, os.Stderr
+	if err := command.Run(); err != nil {
+		return fmt.Errorf("cannot run %q: %w", s.order.command[0], err)
+	}
+	return nil
 }
 
 func (s *stage) runCase(ctx context.Context, w way, name string) error {

@@ -2,6 +2,7 @@
 //
 //	go run ./tools/interop                     every case, without and with TLS, and directly for comparison
 //	go run ./tools/interop -ways h2c -cases ping_pong
+//	go run ./tools/interop -ways h2c -- k6 run x.js    the program in place of the client, with WEIR_URL to call
 //
 // The server listens on every address that there is, so all of it runs in a network of its own that reaches nothing
 // and nobody (Linux only). The outcome is a table; a case that fails is exit status 1.
@@ -43,6 +44,8 @@ var errTold = errors.New("cannot pass")
 type order struct {
 	ways  []way
 	cases []string
+	// command runs in place of the cases.
+	command []string
 	// weir is the binary; it is built where there is none.
 	weir           string
 	client, server string
@@ -66,7 +69,7 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) error {
 				return fmt.Errorf("cannot build weir: %w: %s", err, said)
 			}
 		}
-		return goInside(ctx, append(slices.Clone(args), "-weir", o.weir, "-bin", filepath.Dir(o.client)), stdout, stderr)
+		return goInside(ctx, append([]string{"-weir", o.weir, "-bin", filepath.Dir(o.client)}, args...), stdout, stderr)
 	}
 	if err := raiseLoopback(); err != nil {
 		return err
@@ -86,12 +89,12 @@ func parseOrder(args []string, stderr io.Writer) (order, error) {
 	if err := flags.Parse(args); err != nil {
 		return o, err
 	}
-	if flags.NArg() > 0 {
-		return o, fmt.Errorf("cannot use argument %q", flags.Arg(0))
-	}
 	var err error
 	if o.ways, err = chooseWays(*ways); err != nil {
 		return o, err
+	}
+	if o.command = flags.Args(); len(o.command) > 0 && len(o.ways) != 1 {
+		return o, fmt.Errorf("cannot run %q on %d ways: name one by -ways", o.command[0], len(o.ways))
 	}
 	if o.cases, err = chooseCases(*cases); err != nil {
 		return o, err

@@ -35,6 +35,14 @@ func (w way) needsWeir() bool { return !strings.HasPrefix(w.name, "direct") }
 
 func (w way) entrance() (host, port string, err error) { return net.SplitHostPort(w.address) }
 
+// url names the server by its certificate's name, where there is one.
+func (w way) url() string {
+	if !w.isTLS {
+		return "http://" + w.address
+	}
+	return "https://" + strings.Replace(w.address, "127.0.0.1", serverName, 1)
+}
+
 func wayNames() []string {
 	var names []string
 	for _, w := range ways() {
