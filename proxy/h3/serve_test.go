@@ -56,7 +56,7 @@ func serve(t testing.TB, cfg Config, handler func(x *exchange.Exchange)) *served
 		s.err <- s.Serve(pc, Listening{
 			TLS:  &tls.Config{Certificates: []tls.Certificate{pair}},
 			Name: func() string { return "main" },
-			Info: func(state tls.ConnectionState) *exchange.TLS {
+			Info: func(_ context.Context, state tls.ConnectionState) *exchange.TLS {
 				return &exchange.TLS{ServerName: state.ServerName, Protocol: state.NegotiatedProtocol}
 			},
 		})
