@@ -30,8 +30,8 @@ type compiled struct {
 
 	terms       *weirtls.Terms       // how names are served over TLS
 	securities  map[string]*security // by domain
-	redirecting map[string]bool      // listeners whose clients are sent to https
-	securePort  string               // ":port" of https, "" for the usual one
+	redirecting map[string]string    // by listener: ":port" of https that its clients are sent to
+	securePort  string               // of domains that redirect; "" for the usual one
 
 	targets       []*upstream.Target
 	routeStats    []*observe.RouteStats
@@ -72,6 +72,7 @@ type liveRoute struct {
 	host     hostRule
 	rewrite  *rewrite
 	upgrades []string
+	grpcWeb  bool
 	retry    bool
 	timeouts timeouts
 
@@ -168,7 +169,7 @@ func (c *compiler) upstream(name string, u config.Upstream) {
 }
 
 func addressOf(text string, u config.Upstream) upstream.Address {
-	a := upstream.Address{URL: text, Limits: upstream.Limits{
+	a := upstream.Address{URL: text, Protocol: u.Protocol, Limits: upstream.Limits{
 		MaxConnections: u.MaxConnections, MaxIdle: u.MaxIdle, IdleLifetime: time.Duration(u.IdleTimeout),
 	}}
 	if u.TLS != nil {
@@ -246,6 +247,7 @@ func (c *compiler) route(api, stage string, i int, variables map[string]string) 
 		logged:          of.AccessLog == nil || *of.AccessLog,
 		retry:           of.Retry == nil || *of.Retry,
 		upgrades:        of.Upgrade,
+		grpcWeb:         of.GRPCWeb,
 		stats:           c.g.metrics.Route(api, stage, of.Path),
 	}
 	c.out.routeStats = append(c.out.routeStats, live.stats)

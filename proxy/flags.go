@@ -123,10 +123,13 @@ func (o *Options) Validate() error {
 	atLeast("upstream.readBuffer", int64(o.Upstream.ReadBuffer), 0)
 	atLeast("upstream.maxConnections", int64(o.Upstream.MaxConnections), 0)
 	atLeast("upstream.maxIdle", int64(o.Upstream.MaxIdle), 0)
+	atLeast("upstream.maxStreams", int64(o.Upstream.MaxStreams), 0)
+	atLeast("upstream.window", int64(o.Upstream.Window), 0)
 	for name, d := range map[string]time.Duration{
 		"listen.headTimeout": o.Listen.HeadTimeout, "listen.bodyTimeout": o.Listen.BodyTimeout,
 		"listen.idleTimeout": o.Listen.IdleTimeout, "listen.sendTimeout": o.Listen.SendTimeout,
 		"upstream.idle": o.Upstream.IdleLifetime, "upstream.connectTimeout": o.Upstream.ConnectTimeout,
+		"upstream.ping":             o.Upstream.Ping,
 		"upstream.firstByteTimeout": o.Upstream.FirstByteTimeout, "upstream.idleTimeout": o.Upstream.IdleTimeout,
 		"tls.handshakeTimeout": o.Handshakes.Timeout, "tunnel.idle": o.TunnelIdle, "tunnel.total": o.TunnelTotal,
 		"drain.delay": o.DrainDelay, "drain.timeout": o.DrainTimeout, "drain.tunnels": o.TunnelGrace,

@@ -118,7 +118,7 @@ func New(options Options, source Source, version string, log zerolog.Logger) (*G
 		g.close()
 		return nil, err
 	}
-	g.watchPools()
+	g.watch()
 	return g, nil
 }
 
@@ -211,7 +211,7 @@ func (g *Gateway) Run(ctx context.Context, ready func()) error {
 		return err
 	}
 	watching, stopWatching := context.WithCancel(ctx)
-	watched := g.watch(watching)
+	watched := g.watchFiles(watching)
 	g.state.Store(serving)
 	if ready != nil {
 		ready()
@@ -271,26 +271,3 @@ func newCauses(metrics *observe.Metrics) *causes {
 func (c *causes) of(refusal *exchange.Refusal) observe.Cause { return c.known[refusal] }
 
 func (c *causes) count(x *exchange.Exchange) { c.metrics.Refuse(x.Shard, c.of(x.Refusal)) }
-
-// watchPools adds the state of connections to the metrics. The totals of all
-// targets are bounded; one target's state is for /upstreams.
-func (g *Gateway) watchPools() {
-	sum := func(pick func(upstream.Stats) float64) func() float64 {
-		return func() float64 {
-			total := 0.0
-			for _, target := range g.registry.Targets() {
-				total += pick(target.Stats())
-			}
-			return total
-		}
-	}
-	const name, help = "weir_upstream_connections", "Connections to targets, by what they do."
-	g.metrics.RegisterFunc(name, help, observe.Gauge, map[string]string{"state": "idle"}, sum(func(s upstream.Stats) float64 { return float64(s.Idle) }))
-	g.metrics.RegisterFunc(name, help, observe.Gauge, map[string]string{"state": "busy"}, sum(func(s upstream.Stats) float64 { return float64(s.Busy) }))
-	g.metrics.RegisterFunc("weir_upstream_waiting_requests", "Requests that wait for a connection to a target.", observe.Gauge, nil, sum(func(s upstream.Stats) float64 { return float64(s.Waiting) }))
-	g.metrics.RegisterFunc("weir_tunnels", "Upgraded connections that are open.", observe.Gauge, nil, func() float64 {
-		total := int64(0)
-		g.eachServer(func(s front.Server) { total += s.Tunnels() })
-		return float64(total)
-	})
-}

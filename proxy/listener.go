@@ -45,7 +45,9 @@ func (ln *listener) become(g *Gateway, name string, settings config.Listener) {
 	ln.settings = settings
 	ln.admission.limits(g.limitsOf(settings))
 	ln.pending.limits(g.options.Handshakes.Pending, g.options.Handshakes.PerAddress)
-	ln.known.Store(&knownAs{name: name, stats: g.metrics.Listener(name)})
+	known := &knownAs{name: name, stats: g.metrics.Listener(name)}
+	g.speak(known, settings)
+	ln.known.Store(known)
 }
 
 // openListener opens a listener. With shared, its port is one that the process

@@ -33,6 +33,7 @@ type request struct {
 	answer []byte // content of an answer that the gateway writes
 	trace  []byte // traceparent as sent on
 	call   upstream.Call
+	grpc   grpcCall
 	events eventStream
 	record observe.Record
 }
@@ -101,6 +102,7 @@ func (g *Gateway) observe(r *request) {
 	rec.Method, rec.Host, rec.RequestTarget, rec.Path = x.Request.Method(), x.Authority, x.Target, x.Path
 	rec.Status, rec.BytesIn, rec.BytesOut = x.Response.StatusCode(), x.BytesIn, x.BytesOut
 	rec.UpstreamName, rec.Target, rec.UpstreamStatus = x.Upstream, x.Address, x.UpstreamStatus
+	rec.GRPC = r.callEnd()
 	rec.Retries, rec.ConnectionReused = x.Retries, x.Reused
 	rec.RequestID, rec.TraceParent = x.RequestID, r.trace
 	rec.UserAgent, rec.Referer = x.Request.UserAgent(), x.Request.Referer()
@@ -123,18 +125,20 @@ func (g *Gateway) observe(r *request) {
 	default:
 		rec.UpstreamError = x.Cause.Error()
 	}
-	stats, logged := r.live.stray, true
+	stray, logged := r.live.stray, true
 	if r.mapping != nil {
 		rec.Domain, rec.BasePath = r.mapping.domain, r.mapping.basePath
 		rec.API, rec.Stage = r.mapping.stage.api, r.mapping.stage.name
-		stats = r.mapping.stage.stray
+		stray = r.mapping.stage.stray
 	}
+	stats := stray
 	if r.route != nil {
 		rec.Route, rec.RouteKey = r.route.path, r.route.key
 		stats, logged = r.route.stats, r.route.logged
 	}
 	if g.counting {
 		stats.Observe(rec)
+		stray.ObserveCall(rec.Shard, rec.GRPC)
 	}
 	if logged && g.access != nil {
 		g.access.Write(rec)
@@ -159,5 +163,6 @@ func (g *Gateway) release(r *request) {
 	if cap(r.body) > keptBuffer {
 		r.body = nil
 	}
+	r.grpc.reset()
 	g.requests.Put(r)
 }

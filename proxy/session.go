@@ -50,9 +50,9 @@ func hostOf(authority []byte) []byte {
 	return host
 }
 
-// toHTTPS sends the client of r to the same place over TLS. A method that is
+// toHTTPS sends the client to the same place over TLS, at ":port". A method that is
 // not safe must be kept, which 301 does not ask for (RFC 9110 §15.4).
-func (g *Gateway) toHTTPS(r *request) bool {
+func (r *request) toHTTPS(port string) bool {
 	x := r.x
 	x.Response.SetNoDefaultContentType(true)
 	x.Response.SetStatusCode(308)
@@ -66,7 +66,7 @@ func (g *Gateway) toHTTPS(r *request) bool {
 	} else {
 		r.field = append(r.field, host...)
 	}
-	r.field = append(r.field, r.live.securePort...)
+	r.field = append(r.field, port...)
 	r.field = append(r.field, x.Target...)
 	x.Response.SetBytesV("Location", r.field)
 	return false

@@ -15,6 +15,7 @@ func (g *Gateway) route(r *request) bool {
 	if x.Malformed != nil {
 		return x.Refuse(exchange.OfStatus(x.Malformed.Status))
 	}
+	r.recognize()
 	if x.Request.IsConnect() {
 		return x.Refuse(exchange.NotImplemented)
 	}
@@ -25,8 +26,8 @@ func (g *Gateway) route(r *request) bool {
 		if g.answerChallenge(r) {
 			return false
 		}
-		if r.live.redirecting[x.Listener] && x.Scheme == "http" {
-			return g.toHTTPS(r)
+		if port, ok := r.live.redirecting[x.Listener]; ok && x.Scheme == "http" {
+			return r.toHTTPS(port)
 		}
 	}
 	path := x.Target
@@ -53,7 +54,7 @@ func (g *Gateway) route(r *request) bool {
 		return x.Refuse(exchange.Misdirected)
 	}
 	if r.mapping.security.redirect && x.Scheme == "http" {
-		return g.toHTTPS(r)
+		return r.toHTTPS(r.live.securePort)
 	}
 	r.route, found = r.mapping.stage.tree.Find(x.Request.Method(), r.rest, &r.params, r)
 	switch found {

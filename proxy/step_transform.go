@@ -4,6 +4,8 @@ import (
 	"bytes"
 
 	"github.com/valyala/fasthttp"
+
+	"weir/proxy/grpc"
 )
 
 // transform makes of the client's request the one that the upstream gets.
@@ -14,6 +16,9 @@ func (g *Gateway) transform(r *request) bool {
 	}
 	g.strip(r)
 	g.introduce(r)
+	if r.grpc.kind != grpc.None && !r.prepareCall() {
+		return false
+	}
 	r.route.requestHeaders.applyToRequest(&r.x.Request)
 	return true
 }

@@ -17,13 +17,14 @@ import (
 // Config is what a Manager needs for as long as the process runs. The zero
 // value keeps nothing on disk, which dev and auto need, and logs nothing.
 type Config struct {
-	Dir string // the data directory; "" refuses the sources dev and auto
-	Now func() time.Time
+	Dir string           // the data directory; "" refuses the sources dev and auto
+	Now func() time.Time // nil is time.Now; ACME has the system's clock
 
-	// HTTPPort and TLSPort are where the directory's challenges arrive, if not at
-	// 80 and 443; certmagic tells from them whether it must listen itself. It never does.
 	HTTPClient *http.Client // asks OCSP responders and onDemand's ask; nil is one with a timeout
 	NoWatch    bool         // files are read by Compile only
+
+	ACMERetry time.Duration // the first pause after a failure; 0 is 30s
+	ACMECheck time.Duration // how often renewal is looked at; 0 is 10m
 }
 
 // Counts are how often things happened since the start.

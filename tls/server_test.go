@@ -138,6 +138,11 @@ func newManager(t testing.TB, c Config) *Manager {
 	return m
 }
 
+// newTextLog returns a log of everything, as text.
+func newTextLog(w io.Writer) *slog.Logger {
+	return slog.New(slog.NewTextHandler(w, &slog.HandlerOptions{Level: slog.LevelDebug}))
+}
+
 type testWriter struct{ t testing.TB }
 
 func (w testWriter) Write(p []byte) (int, error) {

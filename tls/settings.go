@@ -70,13 +70,16 @@ type ACME struct {
 	Email           string
 	Directory       string   // URL; "" is Let's Encrypt
 	CA              string   // file with the authorities of the directory's own server
-	Challenges      []string // "" is http-01 and tls-alpn-01
+	Challenges      []string // none is http-01 and tls-alpn-01, and dns-01 alone beside DNS
 	DNS             *DNS
 	ExternalAccount *ExternalAccount
 	OnDemand        *OnDemand
 	// RenewBefore is the part of a lifetime that is left at renewal where the
 	// directory does not say; 0 is a third.
 	RenewBefore float64
+	// HTTPPort and TLSPort are where weir listens for challenges; 0 is 80 and
+	// 443. Where nothing listens there, certmagic does while a challenge lasts.
+	HTTPPort, TLSPort int
 }
 
 // ExternalAccount is the account at the authority that an ACME account is bound to.

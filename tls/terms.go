@@ -22,6 +22,7 @@ type Terms struct {
 	ech      []stdtls.EncryptedClientHelloKey
 	tickets  ticketTerms
 	usesDev  bool
+	acme     acmeTerms
 	warnings Mistakes
 	kept     []error
 	seen     map[string]uint64

@@ -122,7 +122,10 @@ func (c *checker) acme(a *ACME, at *place) {
 func (c *checker) acmeDNS(a *ACME, at *place) {
 	d, here := a.DNS, at.kid("dns")
 	if len(a.Challenges) > 0 && !slices.Contains(a.Challenges, challengeDNS) {
-		c.mistake(here, "dns has no effect: challenges does not have dns-01", "add dns-01")
+		c.mistake(here, "dns has no effect: challenges does not have dns-01", "write challenges: [dns-01]")
+	}
+	if len(a.Challenges) > 1 && slices.Contains(a.Challenges, challengeDNS) {
+		c.mistake(at.kid("challenges"), "dns-01 is used alone", "write challenges: [dns-01]")
 	}
 	if d.Server == "" {
 		c.missing(here, "dns needs its server", `write server: "10.0.0.53:53"`)

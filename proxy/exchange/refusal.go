@@ -62,6 +62,7 @@ var (
 	MalformedAnswer    = &Refusal{502, "malformed_answer", "The upstream's answer is malformed.", "http_protocol_error", FromUpstream}
 	AnswerHeadTooLarge = &Refusal{502, "answer_head_too_large", "The header section of the upstream's answer is too large.", "http_response_header_section_size", FromUpstream}
 	TruncatedAnswer    = &Refusal{502, "truncated_answer", "The upstream's answer ended early.", "http_response_incomplete", FromUpstream}
+	ProtocolMismatch   = &Refusal{502, "protocol_mismatch", "The upstream speaks another protocol.", "http_protocol_error", FromUpstream}
 	UpgradeFailed      = &Refusal{502, "upgrade_failed", "The upstream changed protocols without being asked.", "http_upgrade_failed", FromUpstream}
 	TLSFailed          = &Refusal{502, "tls_failed", "The TLS handshake with the upstream failed.", "tls_protocol_error", FromUpstream}
 	TLSCertificate     = &Refusal{502, "tls_certificate", "The upstream's certificate is not accepted.", "tls_certificate_error", FromUpstream}
@@ -76,7 +77,7 @@ func Refusals() []*Refusal {
 		Overloaded, Internal, Configuration, Loop,
 		NoTarget, PoolExhausted, NotResolved, ConnectionRefused, Unreachable, ConnectTimeout, ConnectionClosed,
 		WriteTimeout, FirstByteTimeout, TotalTimeout, MalformedAnswer, AnswerHeadTooLarge, TruncatedAnswer,
-		UpgradeFailed, TLSFailed, TLSCertificate, UpstreamReset,
+		ProtocolMismatch, UpgradeFailed, TLSFailed, TLSCertificate, UpstreamReset,
 	}
 }
 

@@ -83,15 +83,16 @@ func (e *Encoder) AppendStatus(dst []byte, status int) []byte {
 
 // AppendField appends a field whose name may be in any case.
 func (e *Encoder) AppendField(dst, name, value []byte) []byte {
-	return e.append(dst, Lookup(name), name, value)
+	return e.Append(dst, Lookup(name), name, value)
 }
 
 // AppendToken appends a field of a known name.
 func (e *Encoder) AppendToken(dst []byte, token Token, value []byte) []byte {
-	return e.append(dst, token, token.Name(), value)
+	return e.Append(dst, token, token.Name(), value)
 }
 
-func (e *Encoder) append(dst []byte, token Token, name, value []byte) []byte {
+// Append appends a field whose token, which Lookup gives, is known already.
+func (e *Encoder) Append(dst []byte, token Token, name, value []byte) []byte {
 	if len(name) == 0 {
 		return dst // no field has an empty name
 	}

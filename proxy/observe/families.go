@@ -58,6 +58,7 @@ type catalogue struct {
 	requestBytes   *family
 	responseBytes  *family
 	refusals       *family
+	grpcRequests   *family
 
 	upstreamAnswers  *family
 	upstreamSeconds  *family
@@ -84,6 +85,7 @@ func newCatalogue() catalogue {
 		requestBytes:   newFamily(Counter, "weir_request_bytes_total", "Bytes of request bodies.", "api", "stage", "route"),
 		responseBytes:  newFamily(Counter, "weir_response_bytes_total", "Bytes of response bodies.", "api", "stage", "route"),
 		refusals:       newFamily(Counter, "weir_refusals_total", "Answers that the gateway wrote itself, by cause.", "cause"),
+		grpcRequests:   newFamily(Counter, "weir_grpc_requests_total", "Calls of gRPC and translated gRPC-Web that ended, by status code; none is an answer without one.", "api", "stage", "grpc_status"),
 
 		upstreamAnswers:  newFamily(Counter, "weir_upstream_requests_total", "Answers of a target, by class of their status.", "upstream", "target", "class"),
 		upstreamSeconds:  newFamily(histogramKind, "weir_upstream_duration_seconds", "Time from sending a request to a target to the first byte of its answer.", "upstream", "target"),
@@ -105,7 +107,7 @@ func newCatalogue() catalogue {
 func (c *catalogue) all() []*family {
 	return []*family{
 		c.buildInfo,
-		c.requests, c.requestSeconds, c.requestBytes, c.responseBytes, c.refusals,
+		c.requests, c.requestSeconds, c.requestBytes, c.responseBytes, c.refusals, c.grpcRequests,
 		c.upstreamAnswers, c.upstreamSeconds, c.upstreamFailures, c.upstreamRetries, c.upstreamOpened, c.upstreamReused,
 		c.connections, c.connectionsAccepted, c.connectionsRefused, c.tlsHandshakes,
 		c.reloads, c.lastReloadOK,

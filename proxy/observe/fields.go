@@ -44,6 +44,7 @@ func requestFields() []logField {
 		{"path", "path", "path of the request", appendPath},
 		{"", "query", "query of the request, without secrets", nil},
 		{"status", "status", "status of the answer", func(dst []byte, _ *escaper, r *Record) []byte { return appendStatus(dst, r.Status) }},
+		{"grpcStatus", "grpc_status", "status code of a gRPC call; AWS has no such name", func(dst []byte, _ *escaper, r *Record) []byte { return r.GRPC.append(dst) }},
 		{"dataProcessed", "bytes_in", "bytes of the request's body; in JSON, unless there are none", func(dst []byte, _ *escaper, r *Record) []byte { return strconv.AppendInt(dst, r.BytesIn, 10) }},
 		{"responseLength", "bytes_out", "bytes of the answer's body; in JSON, unless there are none", func(dst []byte, _ *escaper, r *Record) []byte { return strconv.AppendInt(dst, r.BytesOut, 10) }},
 		{"", "duration_ms", "time until the last byte of the answer, in milliseconds", nil},

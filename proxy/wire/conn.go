@@ -64,6 +64,13 @@ func (c *Conn) Handshake(ctx context.Context, config *tls.Config, o Overseer) er
 	return err
 }
 
+// HandshakeClient puts the client's side of TLS over the socket and shakes
+// hands, within the limits of the socket.
+func (c *Conn) HandshakeClient(config *tls.Config) error {
+	c.over = tls.Client(&c.Sock, config)
+	return c.over.Handshake()
+}
+
 // TLS returns what runs over the socket, nil in clear.
 func (c *Conn) TLS() *tls.Conn { return c.over }
 

@@ -33,7 +33,7 @@ func Allowed() map[string][]string {
 		"weir": {"weir/proxy", "weir/proxy/config", zerolog},
 		"weir/proxy": {
 			"weir/proxy/admin", "weir/proxy/balance", "weir/proxy/config", "weir/proxy/exchange", "weir/proxy/front",
-			"weir/proxy/h1", "weir/proxy/observe", "weir/proxy/route", "weir/proxy/upstream", "weir/proxy/wire", "weir/tls",
+			"weir/proxy/grpc", "weir/proxy/h1", "weir/proxy/observe", "weir/proxy/route", "weir/proxy/upstream", "weir/proxy/wire", "weir/tls",
 			fasthttp, zerolog, sys, "github.com/fsnotify/fsnotify",
 		},
 
@@ -42,10 +42,18 @@ func Allowed() map[string][]string {
 		"weir/proxy/balance":     {"weir/proxy/upstream"},
 		"weir/proxy/front":       {"weir/proxy/exchange", "weir/proxy/wire"},
 		"weir/proxy/front/cases": {},
-		"weir/proxy/h3":          {"weir/proxy/exchange", "weir/proxy/front", "weir/proxy/hpack", "weir/proxy/wire", fasthttp, "github.com/quic-go/quic-go"},
+		"weir/proxy/grpc":        {"weir/proxy/exchange"},
 		"weir/proxy/h1":          {"weir/proxy/exchange", "weir/proxy/front", "weir/proxy/wire", fasthttp},
-		"weir/proxy/observe":     {"weir/proxy/config", zerolog, sys, "github.com/prometheus/client_golang", "github.com/prometheus/common"},
-		"weir/proxy/upstream":    {"weir/proxy/config", "weir/proxy/exchange", "weir/proxy/wire", "weir/tls", fasthttp},
+		"weir/proxy/h2": {
+			"weir/proxy/exchange", "weir/proxy/frame", "weir/proxy/front", "weir/proxy/hpack", "weir/proxy/wire", fasthttp,
+		},
+		"weir/proxy/h3": {
+			"weir/proxy/exchange", "weir/proxy/front", "weir/proxy/hpack", "weir/proxy/wire", fasthttp, "github.com/quic-go/quic-go",
+		},
+		"weir/proxy/observe": {"weir/proxy/config", zerolog, sys, "github.com/prometheus/client_golang", "github.com/prometheus/common"},
+		"weir/proxy/upstream": {
+			"weir/proxy/config", "weir/proxy/exchange", "weir/proxy/frame", "weir/proxy/hpack", "weir/proxy/wire", "weir/tls", fasthttp,
+		},
 
 		// What knows nothing of weir.
 		"weir/proxy/config":   {"go.yaml.in/yaml/v3"},
@@ -54,15 +62,18 @@ func Allowed() map[string][]string {
 		"weir/proxy/hpack":    {},
 		"weir/proxy/route":    {},
 		"weir/proxy/wire":     {fasthttp, sys},
-		"weir/tls":            {"github.com/fsnotify/fsnotify", "golang.org/x/crypto"},
+		"weir/tls": {
+			"github.com/caddyserver/certmagic", "github.com/fsnotify/fsnotify", "github.com/libdns/libdns", "github.com/mholt/acmez/v3",
+			"github.com/miekg/dns", "go.uber.org/zap", "golang.org/x/crypto",
+		},
 
 		// For the people who work on weir.
 		"weir/bench":          {"weir/proxy", "weir/proxy/config", "weir/proxy/exchange", fasthttp, zerolog, sys},
 		"weir/loadtest":       {},
 		"weir/tools/compare":  {sys},
-		"weir/tools/docs":     {"weir/proxy", "weir/proxy/config", "weir/proxy/exchange", "weir/proxy/observe", zerolog},
+		"weir/tools/docs":     {"weir/proxy", "weir/proxy/config", "weir/proxy/exchange", "weir/proxy/observe"},
 		"weir/tools/house":    {},
-		"weir/tools/load":     {sys},
+		"weir/tools/load":     {sys, "github.com/quic-go/quic-go"},
 		"weir/tools/upstream": {fasthttp, "github.com/fasthttp/websocket"},
 	}
 }
