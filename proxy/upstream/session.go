@@ -140,6 +140,21 @@ func (c *session) leave() {
 	}
 }
 
+// quit gives back a right to open a stream that was not used.
+func (c *session) quit() {
+	c.mu.Lock()
+	c.leave()
+	c.flush()
+	c.target.sessions.wakeOne()
+}
+
+// takesConnect tells whether the target takes extended CONNECTs.
+func (c *session) takesConnect() bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.peer.ConnectProtocol
+}
+
 // retire lets no new stream begin, and closes the connection when none is open.
 func (c *session) retire() {
 	c.mu.Lock()
