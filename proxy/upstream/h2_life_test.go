@@ -121,10 +121,18 @@ func TestH2GoAwayUnderLoad(t *testing.T) {
 
 	var ended sync.WaitGroup
 	var sent, retried atomic.Int64
-	stop := make(chan struct{})
+	const everySo = requests / 20 // restarts
+	restart, stop := make(chan struct{}, 20), make(chan struct{})
 	for i := range clients {
 		ended.Go(func() {
-			for sent.Add(1) <= requests {
+			for {
+				n := sent.Add(1)
+				if n > requests {
+					return
+				}
+				if n%everySo == 0 {
+					restart <- struct{}{}
+				}
 				x := withBody(request("POST", "/"), "abc")
 				wantRound(t, target, x, &Call{Shard: i, Retry: true}, 200, "hello")
 				retried.Add(int64(x.Retries))
@@ -140,7 +148,7 @@ func TestH2GoAwayUnderLoad(t *testing.T) {
 		select {
 		case <-stop:
 			running = false
-		case <-time.After(20 * time.Millisecond):
+		case <-restart:
 			// A listener of its own for the new server, as a restart behind a
 			// load balancer or with a handed-over socket has it.
 			next := handOver(t, server)
@@ -153,8 +161,8 @@ func TestH2GoAwayUnderLoad(t *testing.T) {
 		}
 	}
 	server.Close()
-	if restarts < 2 {
-		t.Fatalf("got %d restarts; want some", restarts)
+	if restarts < 10 {
+		t.Fatalf("got %d restarts; want 10 at least", restarts)
 	}
 	t.Logf("%d restarts, %d requests moved, %+v", restarts, retried.Load(), target.Stats())
 }
