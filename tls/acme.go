@@ -251,12 +251,18 @@ func (a *acme) directory(t *Terms) *directory {
 	if len(challenges) == 0 {
 		challenges = []string{ChallengeHTTP, ChallengeALPN}
 	}
+	// certmagic asks on the terminal where there is no address; a blank one is
+	// cut away only after that.
+	email := s.Email
+	if email == "" {
+		email = " "
+	}
 	url := s.Directory
 	if url == "" {
 		url = certmagic.LetsEncryptProductionCA
 	}
 	template := certmagic.ACMEIssuer{
-		CA: url, Email: s.Email, Agreed: true, TrustedRoots: t.acme.roots, ExternalAccount: t.acme.eab,
+		CA: url, Email: email, Agreed: true, TrustedRoots: t.acme.roots, ExternalAccount: t.acme.eab,
 		DisableHTTPChallenge:    !slices.Contains(challenges, ChallengeHTTP),
 		DisableTLSALPNChallenge: !slices.Contains(challenges, ChallengeALPN),
 		AltHTTPPort:             s.HTTPPort, AltTLSALPNPort: s.TLSPort,
