@@ -251,6 +251,12 @@ func (a *acme) directory(t *Terms) *directory {
 	if len(challenges) == 0 {
 		challenges = []string{ChallengeHTTP, ChallengeALPN}
 	}
+	// certmagic asks on the terminal where there is no address; a blank one is
+	// cut away only after that.
+	email := s.Email
+	if email == "" {
+		email = " "
+	}
 	url := s.Directory
 	if url == "" {
 		url = certmagic.LetsEncryptProductionCA
