@@ -177,6 +177,7 @@ func (c *conn) wait(s *stream) (err error) {
 			err = wire.ErrTimeout
 			break
 		}
+		c.send() // the reader may have left that to whoever waits
 	}
 	for i, other := range c.blocked {
 		if other == s {
