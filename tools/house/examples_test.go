@@ -83,6 +83,11 @@ func TestExamples(t *testing.T) {
 			{"GET", "", "/x", 200, "unix GET /x"},
 			{"GET", "", "/admin/x", 200, "unix GET /internal/admin/x"},
 		},
+		"grpc.yaml": {
+			{"POST", "", "/pets.Pets/Get", 200, "9000 POST /pets.Pets/Get"},
+			{"POST", "", "/pets.Pets/Watch", 200, "Access-Control-Allow-Origin: https://www.example.org"},
+			{"OPTIONS", "", "/pets.Pets/Get", 204, "Access-Control-Allow-Methods: POST"},
+		},
 		"upstream-tls.yaml": {
 			{"GET", "", "/accounts/1", 200, "client.example.org GET /accounts/1"},
 		},
@@ -233,7 +238,9 @@ func listenPlain(t *testing.T, network, address, name string) string {
 	if err != nil {
 		t.Fatal(err)
 	}
-	server := &httptest.Server{Listener: ln, Config: &http.Server{Handler: tell(name)}}
+	server := &httptest.Server{Listener: ln, Config: &http.Server{Handler: tell(name), Protocols: new(http.Protocols)}}
+	server.Config.Protocols.SetHTTP1(true)
+	server.Config.Protocols.SetUnencryptedHTTP2(true) // for h2c:// targets
 	server.Start()
 	t.Cleanup(server.Close)
 	return ln.Addr().String()
