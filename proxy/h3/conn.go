@@ -55,14 +55,7 @@ func newConn(s *Server, qc *quic.Conn) *conn {
 func (c *conn) serve() {
 	var running sync.WaitGroup
 	defer running.Wait()
-	if err := c.openControl(); err != nil {
-		c.fail(codeInternalError, "")
-		return
-	}
 	running.Go(func() { c.acceptUni(&running) })
-	if c.server.IsDraining() {
-		c.Retire()
-	}
 	for {
 		stream, err := c.qc.AcceptStream(context.Background())
 		if err != nil {

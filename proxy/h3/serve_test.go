@@ -45,6 +45,12 @@ func testConfig() Config {
 
 func serve(t testing.TB, cfg Config, handler func(x *exchange.Exchange)) *served {
 	t.Helper()
+	return serveWith(t, cfg, handler, nil)
+}
+
+// serveWith may change what the server asks.
+func serveWith(t testing.TB, cfg Config, handler func(x *exchange.Exchange), tune func(*Listening)) *served {
+	t.Helper()
 	pc, err := net.ListenUDP("udp", &net.UDPAddr{IP: net.IPv4(127, 0, 0, 1)})
 	if err != nil {
 		t.Fatal(err)
@@ -52,15 +58,17 @@ func serve(t testing.TB, cfg Config, handler func(x *exchange.Exchange)) *served
 	s := &served{Server: New(cfg, 2, handlerFunc(handler)), addr: pc.LocalAddr().(*net.UDPAddr), err: make(chan error, 1)}
 	pair := certificate(t)
 	s.leaf = pair.Leaf
-	go func() {
-		s.err <- s.Serve(pc, Listening{
-			TLS:  &tls.Config{Certificates: []tls.Certificate{pair}},
-			Name: func() string { return "main" },
-			Info: func(_ context.Context, state tls.ConnectionState) *exchange.TLS {
-				return &exchange.TLS{ServerName: state.ServerName, Protocol: state.NegotiatedProtocol}
-			},
-		})
-	}()
+	asked := Listening{
+		TLS:  &tls.Config{Certificates: []tls.Certificate{pair}},
+		Name: func() string { return "main" },
+		Info: func(_ context.Context, state tls.ConnectionState) *exchange.TLS {
+			return &exchange.TLS{ServerName: state.ServerName, Protocol: state.NegotiatedProtocol}
+		},
+	}
+	if tune != nil {
+		tune(&asked)
+	}
+	go func() { s.err <- s.Serve(pc, asked) }()
 	t.Cleanup(func() {
 		s.Close()
 		if err := <-s.err; err != nil {

@@ -189,7 +189,8 @@ func (s *Server) serve(qc *quic.Conn) {
 		}
 	}
 	c := newConn(s, qc)
-	if !s.Enter(c) {
+	// Ahead of Enter: who drains writes to the stream that is opened here.
+	if c.openControl() != nil || !s.Enter(c) {
 		_ = qc.CloseWithError(codeNoError, "")
 		return
 	}
