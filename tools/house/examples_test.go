@@ -87,6 +87,11 @@ func TestExamples(t *testing.T) {
 			{"POST", "", "/shop.Cart/Add", 200, "9000 POST /shop.Cart/Add\nProtocol: HTTP/2.0"},
 			{"GET", "", "/about", 200, "client.example.org GET /about\nProtocol: HTTP/2.0"},
 		},
+		"grpc.yaml": {
+			{"POST", "", "/pets.Pets/Get", 200, "9000 POST /pets.Pets/Get"},
+			{"POST", "", "/pets.Pets/Watch", 200, "Access-Control-Allow-Origin: https://www.example.org"},
+			{"OPTIONS", "", "/pets.Pets/Get", 204, "Access-Control-Allow-Methods: POST"},
+		},
 		"upstream-tls.yaml": {
 			{"GET", "", "/accounts/1", 200, "client.example.org GET /accounts/1"},
 		},
