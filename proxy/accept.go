@@ -79,7 +79,7 @@ func (a *arrival) drive() {
 			a.leave(c)
 			return
 		}
-		server := servers.h1
+		server := front.Server(servers.h1)
 		if from.TLS.Protocol == protocolH2 {
 			server = servers.h2
 		}
@@ -116,7 +116,7 @@ func (a *arrival) sniff(c *wire.Conn, from front.Origin) {
 			break
 		}
 	}
-	server := a.g.shards[a.shard].h1
+	server := front.Server(a.g.shards[a.shard].h1)
 	if string(first[:n]) == preface {
 		server = a.g.shards[a.shard].h2
 	}
@@ -145,8 +145,12 @@ func clientOf(nc net.Conn) netip.Addr {
 	return netip.Addr{}
 }
 
-// close stops accepting. Connections that are open stay open.
+// close stops accepting. Connections that are open stay open, those of HTTP/3
+// until their requests have ended: they share the socket.
 func (ln *listener) close() {
+	if ln.quic != nil {
+		ln.quic.server.Drain()
+	}
 	for _, socket := range ln.sockets {
 		_ = socket.Close()
 	}

@@ -1,10 +1,6 @@
 package proxy
 
-import (
-	"time"
-
-	"weir/proxy/front"
-)
+import "time"
 
 // drain ends the gateway in order: it says so on /readyz, stops accepting,
 // lets requests end (their connections are told to close), gives tunnels their
@@ -17,7 +13,7 @@ func (g *Gateway) drain() {
 	}
 	g.listening.close()
 	var each []<-chan struct{}
-	g.eachServer(func(s front.Server) { each = append(each, s.Drain()) })
+	g.eachServer(func(s drainable) { each = append(each, s.Drain()) })
 	ended := make(chan struct{})
 	go func() {
 		defer close(ended)
@@ -36,9 +32,9 @@ func (g *Gateway) drain() {
 			g.log.Info().Dur("took", time.Since(begun)).Msg("drained")
 			return
 		case <-grace.C:
-			g.eachServer(front.Server.CloseTunnels)
+			g.eachServer(drainable.CloseTunnels)
 		case <-limit.C:
-			g.eachServer(front.Server.Close)
+			g.eachServer(drainable.Close)
 			<-ended
 			g.log.Warn().Dur("took", time.Since(begun)).Msg("the time to drain passed; what was left was cut")
 			return

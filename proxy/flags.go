@@ -13,6 +13,8 @@ import (
 
 	"weir/proxy/config"
 	"weir/proxy/front"
+	"weir/proxy/h2"
+	"weir/proxy/h3"
 	"weir/proxy/observe"
 	"weir/proxy/upstream"
 )
@@ -37,6 +39,8 @@ type Options struct {
 	DrainDelay, DrainTimeout, TunnelGrace time.Duration
 
 	Listen     front.Config
+	HTTP2      h2.Config
+	HTTP3      h3.Config
 	Handshakes HandshakeLimits
 	Upstream   upstream.Config
 	Log        observe.LogConfig
@@ -65,6 +69,8 @@ func (o *Options) RegisterFlags(fs *flag.FlagSet) {
 	fs.IntVar(&o.MaxConnectionsPerAddress, "listen.maxConnectionsPerAddress", 0, "Connections open at once from one client address. 0 means no limit")
 	o.Listen.RegisterFlags(fs)
 	o.Handshakes.RegisterFlags(fs)
+	o.HTTP2.RegisterFlags(fs)
+	o.HTTP3.RegisterFlags(fs)
 	fs.Int64Var(&o.MaxBody, "listen.maxBody", -1, "Bytes of a request body, where the route does not say; more is refused with 413. -1 means no limit")
 
 	o.Upstream = upstream.Default()

@@ -14,8 +14,8 @@ import (
 
 	"weir/proxy/config"
 	"weir/proxy/exchange"
-	"weir/proxy/front"
 	"weir/proxy/h1"
+	"weir/proxy/h2"
 	"weir/proxy/observe"
 	"weir/proxy/upstream"
 	weirtls "weir/tls"
@@ -42,6 +42,7 @@ type Gateway struct {
 	pseudonym  []byte // of this process in Via
 
 	shards     []shardServers
+	quic       quicServers
 	handshakes *handshakes
 	secure     *weirtls.Manager
 	reloading  sync.Mutex
@@ -53,13 +54,26 @@ type Gateway struct {
 }
 
 // shardServers are the servers of one shard, one a protocol.
-type shardServers struct{ h1, h2 front.Server }
+type shardServers struct {
+	h1 *h1.Server
+	h2 *h2.Server
+}
+
+// drainable is a server, whatever it is given its connections by.
+type drainable interface {
+	Drain() <-chan struct{}
+	CloseTunnels()
+	Close()
+	Tunnels() int64
+}
 
 // eachServer calls f for every server of every shard.
-func (g *Gateway) eachServer(f func(front.Server)) {
+func (g *Gateway) eachServer(f func(drainable)) {
 	for _, s := range g.shards {
 		f(s.h1)
+		f(s.h2)
 	}
+	g.quic.each(f)
 }
 
 // States of a gateway.
@@ -112,7 +126,10 @@ func New(options Options, source Source, version string, log zerolog.Logger) (*G
 	g.secure = secure
 	g.registry = upstream.NewRegistry(options.Upstream, options.Shards)
 	for shard := range options.Shards {
-		g.shards = append(g.shards, shardServers{h1: h1.NewServer(options.Listen, shard, g)})
+		g.shards = append(g.shards, shardServers{
+			h1: h1.NewServer(options.Listen, shard, g),
+			h2: h2.NewServer(options.Listen, options.HTTP2, shard, g),
+		})
 	}
 	if err := g.load(); err != nil {
 		g.close()
@@ -227,6 +244,7 @@ func (g *Gateway) Run(ctx context.Context, ready func()) error {
 
 // close ends what New has started.
 func (g *Gateway) close() {
+	g.quic.ended.Wait()
 	g.registry.Close()
 	g.secure.Close()
 	g.closeLog()

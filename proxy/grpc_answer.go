@@ -138,8 +138,8 @@ func (a *grpcAnswer) Read(p []byte) (int, error) {
 	}
 	n, err := a.readContent(p)
 	if err != nil && !a.body.Done() {
-		if errors.Is(err, wire.ErrAbandoned) {
-			return n, err
+		if errors.Is(err, wire.ErrAbandoned) || a.r.x.Front.Gone() {
+			return n, wire.ErrAbandoned // whatever broke, it broke because the client left
 		}
 		a.fail(err)
 	}

@@ -130,7 +130,9 @@ func (a *arrival) shake(c *wire.Conn) *exchange.TLS {
 	} else {
 		stats.Handshake(a.shard, observe.HandshakeFull)
 	}
-	return sessionOf(weirtls.SessionOf(ctx, state))
+	session := sessionOf(weirtls.SessionOf(ctx, state))
+	session.AltSvc = a.known.altSvc
+	return session
 }
 
 // outcomeOf tells why a handshake failed.

@@ -41,6 +41,7 @@ var (
 	nameVia            = []byte("Via")
 	nameClientCert     = []byte("Client-Cert")
 	nameClientChain    = []byte("Client-Cert-Chain")
+	nameAltSvc         = []byte("Alt-Svc")
 	nameHSTS           = []byte("Strict-Transport-Security")
 )
 

@@ -43,8 +43,17 @@ func (l *listening) follow(g *Gateway, doc *config.Document) error {
 		}
 		next[name] = ln
 	}
+	fresher, err := openQUIC(next, wanted)
+	if err != nil {
+		for _, f := range fresh {
+			f.close()
+		}
+		return err
+	}
 	for name, ln := range next { // from here on nothing can fail
+		ln.followQUIC(g, fresher[ln], wanted[name])
 		ln.become(g, name, wanted[name])
+		ln.serveQUIC(g)
 	}
 	for _, old := range l.opened {
 		if !isIn(next, old) {
@@ -113,8 +122,19 @@ func (l *listening) open(g *Gateway) error {
 			}
 			return err
 		}
-		ln.become(g, name, w)
 		l.opened[name] = ln
+	}
+	fresh, err := openQUIC(l.opened, l.wanted)
+	if err != nil {
+		for _, opened := range l.opened {
+			opened.close()
+		}
+		return err
+	}
+	for name, ln := range l.opened {
+		ln.followQUIC(g, fresh[ln], l.wanted[name])
+		ln.become(g, name, l.wanted[name])
+		ln.serveQUIC(g)
 	}
 	for _, ln := range l.opened {
 		ln.serve(g)

@@ -27,6 +27,7 @@ type listener struct {
 	admission *admission
 	pending   *admission // handshakes under way
 	known     atomic.Pointer[knownAs]
+	quic      *quicServer // nil without HTTP/3
 	accepting sync.WaitGroup
 }
 
@@ -37,6 +38,7 @@ type knownAs struct {
 	stats  *observe.ListenerStats
 	secure *stdtls.Config // nil in clear
 	h2c    bool           // HTTP/2 in clear, beside HTTP/1.1
+	altSvc []byte         // the offer of HTTP/3, nil for none
 }
 
 // become gives the listener its name and limits. Connections that are open
@@ -47,6 +49,9 @@ func (ln *listener) become(g *Gateway, name string, settings config.Listener) {
 	ln.pending.limits(g.options.Handshakes.Pending, g.options.Handshakes.PerAddress)
 	known := &knownAs{name: name, stats: g.metrics.Listener(name)}
 	g.speak(known, settings)
+	if ln.quic != nil {
+		known.altSvc = ln.quic.offer
+	}
 	ln.known.Store(known)
 }
 

@@ -56,13 +56,13 @@ func (g *Gateway) finish(r *request) {
 	if x.Refusal != nil {
 		g.answerRefusal(r)
 	}
-	r.insist()
+	r.direct()
 	err := x.Front.Send(x)
 	if errors.Is(err, exchange.ErrUnsent) {
 		x.Refuse(refusalOfContent(err))
 		x.Cause = err
 		g.answerRefusal(r)
-		r.insist()
+		r.direct()
 		err = x.Front.Send(x)
 	}
 	if err != nil && x.Cause == nil {
@@ -72,10 +72,15 @@ func (g *Gateway) finish(r *request) {
 	g.release(r)
 }
 
-// insist tells a client that came over TLS to go on so (RFC 6797 §7.1).
-func (r *request) insist() {
-	if r.mapping != nil && r.mapping.security.hsts != nil && r.x.Scheme == "https" {
-		r.x.Response.SetCanonical(nameHSTS, r.mapping.security.hsts)
+// direct tells a client how to come next time: over TLS (RFC 6797 §7.1), and
+// by what protocol (RFC 7838 §3).
+func (r *request) direct() {
+	x := r.x
+	if r.mapping != nil && r.mapping.security.hsts != nil && x.Scheme == "https" {
+		x.Response.SetCanonical(nameHSTS, r.mapping.security.hsts)
+	}
+	if x.TLS != nil && x.TLS.AltSvc != nil {
+		x.Response.SetCanonical(nameAltSvc, x.TLS.AltSvc)
 	}
 }
 

@@ -104,11 +104,9 @@ func lastError(m *Manager) string {
 // TestACMEChallengeFails names what the directory says of a name that leads elsewhere.
 func TestACMEChallengeFails(t *testing.T) {
 	t.Parallel()
-	l := newLab(t, labOptions{env: []string{"PEBBLE_WFE_NONCEREJECT=0"}, config: Config{ACMERetry: 50 * time.Millisecond}})
-	s := l.settings(ChallengeHTTP, "fails.weir.example")
-	s.ACME.HTTPPort = l.tlsPort // the challenge is answered on another port than pebble asks
-	publish(t, l.m, s)
-	l.m.acme.current.Load().issuer.DisableHTTPChallenge = true
+	l := newLab(t, labOptions{config: Config{ACMERetry: 50 * time.Millisecond}})
+	l.elsewhere.Store(true)
+	publish(t, l.m, l.settings(ChallengeHTTP, "fails.weir.example"))
 	deadline := time.After(20 * time.Second)
 	for lastError(l.m) == "" {
 		select {
@@ -117,9 +115,11 @@ func TestACMEChallengeFails(t *testing.T) {
 		case <-time.After(10 * time.Millisecond):
 		}
 	}
-	if got := lastError(l.m); !strings.Contains(got, "fails.weir.example") && !strings.Contains(got, "challenge") {
+	if got := lastError(l.m); !strings.Contains(got, "fails.weir.example") || !strings.Contains(got, "404") {
 		t.Fatalf("got %q; want what the directory says of the challenge", got)
 	}
+	l.elsewhere.Store(false)
+	l.until(t, "fails.weir.example", nil)
 }
 
 // TestACMERateLimited leaves a directory alone that says it was asked too often.

@@ -3,8 +3,6 @@ package tls
 import (
 	"bytes"
 	"context"
-	stdtls "crypto/tls"
-	"crypto/x509"
 	"errors"
 	"fmt"
 	"io"
@@ -69,9 +67,9 @@ func (l *leaf) show(s *staple, raw []byte) {
 }
 
 func (m *Manager) askOCSP(ctx context.Context, l *leaf, now time.Time) (*staple, []byte, error) {
-	issuer, err := issuerOf(l.pair)
-	if err != nil {
-		return nil, nil, err
+	issuer := l.issuer
+	if issuer == nil {
+		return nil, nil, errors.New("the file does not hold the certificate's issuer")
 	}
 	request, err := ocsp.CreateRequest(l.pair.Leaf, issuer, nil)
 	if err != nil {
@@ -118,12 +116,4 @@ func stapleOf(r *ocsp.Response, now time.Time) *staple {
 	// Half of the time is left for a responder that is down.
 	s.next = now.Add(max(s.until.Sub(now)/2, ocspRetry))
 	return s
-}
-
-// issuerOf returns the certificate of the chain that has signed the first.
-func issuerOf(pair *stdtls.Certificate) (*x509.Certificate, error) {
-	if len(pair.Certificate) < 2 {
-		return nil, errors.New("the file does not hold the certificate's issuer")
-	}
-	return x509.ParseCertificate(pair.Certificate[1])
 }

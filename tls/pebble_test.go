@@ -14,6 +14,7 @@ import (
 	"path/filepath"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -32,7 +33,8 @@ type lab struct {
 	tlsPort   int
 	address   string // of the TLS listener
 	sessions  <-chan *Session
-	start     func() // starts pebble
+	start     func()      // starts pebble
+	elsewhere atomic.Bool // challenges by HTTP arrive at somebody else
 }
 
 type labOptions struct {
@@ -41,7 +43,6 @@ type labOptions struct {
 	eab      map[string]string
 	down     bool // is started later, by start
 	config   Config
-	relay    func(http.ResponseWriter, *http.Request) bool // answers in place of pebble
 }
 
 func port(address string) int {
@@ -80,7 +81,7 @@ func newLab(t *testing.T, o labOptions) *lab {
 	l.tlsPort = port(l.address)
 	plain := &http.Server{Handler: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		body, ok := l.m.HTTPChallenge(r.Host, r.URL.Path)
-		if !ok {
+		if !ok || l.elsewhere.Load() {
 			w.WriteHeader(http.StatusNotFound)
 			return
 		}

@@ -113,30 +113,38 @@ func parseKey(block *pem.Block) (crypto.Signer, error) {
 	return nil, fmt.Errorf("cannot use private key: a %T cannot sign handshakes", key)
 }
 
-// pair finds the certificate of the only key and puts its chain behind it.
-func (b bundle) pair() (*stdtls.Certificate, error) {
+// pair finds the certificate of the only key and puts its chain behind it. The
+// issuer is nil where it is not there.
+func (b bundle) pair() (pair *stdtls.Certificate, issuer *x509.Certificate, err error) {
 	switch {
 	case len(b.certs) == 0:
-		return nil, ErrNoCert
+		return nil, nil, ErrNoCert
 	case len(b.keys) == 0:
-		return nil, ErrNoKey
+		return nil, nil, ErrNoKey
 	case len(b.keys) > 1:
-		return nil, ErrManyKeys
+		return nil, nil, ErrManyKeys
 	}
 	key := b.keys[0]
 	leaf := b.leafOf(key)
 	if leaf == nil {
-		return nil, fmt.Errorf("%w: the first one is for %q", ErrMismatch, nameOf(b.certs[0]))
+		return nil, nil, fmt.Errorf("%w: the first one is for %q", ErrMismatch, nameOf(b.certs[0]))
 	}
 	chain, err := orderChain(leaf, b.certs)
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
-	pair := &stdtls.Certificate{PrivateKey: key, Leaf: leaf}
+	if len(chain) > 1 {
+		issuer = chain[1]
+	}
+	// A client that trusts a root has it.
+	if last := chain[len(chain)-1]; len(chain) > 1 && isRoot(last) {
+		chain = chain[:len(chain)-1]
+	}
+	pair = &stdtls.Certificate{PrivateKey: key, Leaf: leaf}
 	for _, cert := range chain {
 		pair.Certificate = append(pair.Certificate, cert.Raw)
 	}
-	return pair, nil
+	return pair, issuer, nil
 }
 
 func (b bundle) leafOf(key crypto.Signer) *x509.Certificate {
@@ -153,8 +161,7 @@ func (b bundle) leafOf(key crypto.Signer) *x509.Certificate {
 }
 
 // orderChain returns leaf and its issuers one after the other, whatever order
-// they were written in. A self-signed root at the end is left out: a client
-// that trusts it has it. One that belongs nowhere is a mistake.
+// they were written in. One that belongs nowhere is a mistake.
 func orderChain(leaf *x509.Certificate, certs []*x509.Certificate) ([]*x509.Certificate, error) {
 	chain := []*x509.Certificate{leaf}
 	used := map[*x509.Certificate]bool{leaf: true}
@@ -172,9 +179,6 @@ func orderChain(leaf *x509.Certificate, certs []*x509.Certificate) ([]*x509.Cert
 			return nil, fmt.Errorf("%w: %q has signed none of the others, and %q is signed by %q, which is not there",
 				ErrBrokenChain, nameOf(cert), nameOf(chain[len(chain)-1]), chain[len(chain)-1].Issuer)
 		}
-	}
-	if last := chain[len(chain)-1]; len(chain) > 1 && isRoot(last) {
-		chain = chain[:len(chain)-1]
 	}
 	return chain, nil
 }

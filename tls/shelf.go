@@ -27,7 +27,8 @@ const (
 type leaf struct {
 	source string // the file, or "dev" or "acme"
 	pair   *stdtls.Certificate
-	names  []string // in lower case; addresses as netip writes them
+	issuer *x509.Certificate // nil where the file does not hold it
+	names  []string          // in lower case; addresses as netip writes them
 	kind   int
 	shown  atomic.Pointer[stdtls.Certificate] // pair with its staple
 	staple atomic.Pointer[staple]

@@ -2,6 +2,7 @@ package tls
 
 import (
 	stdtls "crypto/tls"
+	"crypto/x509"
 	"errors"
 	"fmt"
 	"hash/maphash"
@@ -111,7 +112,7 @@ func (r *reader) fallback(file string, err error) *leaf {
 
 // load reads one certificate: a pair of files, or a bundle where key is "".
 func (r *reader) load(cert, key string) (*leaf, error) {
-	pair, err := r.pair(cert, key)
+	pair, issuer, err := r.pair(cert, key)
 	if err != nil {
 		if key != "" {
 			return nil, fmt.Errorf("cannot load certificate %q with key %q: %w", cert, key, err)
@@ -121,7 +122,9 @@ func (r *reader) load(cert, key string) (*leaf, error) {
 	if old := r.unchanged(cert, pair); old != nil {
 		return old, nil
 	}
-	return newLeaf(pair, cert), nil
+	made := newLeaf(pair, cert)
+	made.issuer = issuer
+	return made, nil
 }
 
 // unchanged returns the leaf of before, whose staple would be lost.
@@ -137,24 +140,24 @@ func (r *reader) unchanged(file string, pair *stdtls.Certificate) *leaf {
 	return nil
 }
 
-func (r *reader) pair(cert, key string) (*stdtls.Certificate, error) {
+func (r *reader) pair(cert, key string) (*stdtls.Certificate, *x509.Certificate, error) {
 	text, err := r.read(cert)
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	all, err := readBundle(text)
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	if key == "" {
 		return all.pair()
 	}
 	if text, err = r.read(key); err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	keys, err := readBundle(text)
 	if err != nil {
-		return nil, fmt.Errorf("key: %w", err)
+		return nil, nil, fmt.Errorf("key: %w", err)
 	}
 	return bundle{certs: all.certs, keys: keys.keys}.pair()
 }

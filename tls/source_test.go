@@ -300,7 +300,7 @@ func FuzzReadBundle(f *testing.F) {
 		if err != nil {
 			return
 		}
-		pair, err := b.pair()
+		pair, _, err := b.pair()
 		if err == nil && (pair.Leaf == nil || len(pair.Certificate) == 0 || b.leafOf(b.keys[0]) != pair.Leaf) {
 			t.Fatalf("got a pair without its own certificate from %q", text)
 		}

@@ -112,6 +112,9 @@ func (t *Terms) domain(m *Manager, r *reader, name string, d Domain, general pro
 	}
 	t.domains.add(strings.ToLower(name), made)
 	t.usesDev = t.usesDev || made.source == SourceDev
+	if made.source == SourceDev && m.config.Dir == "" {
+		r.found.add(fmt.Errorf("cannot make a development certificate: %w", errNoDir), append(at, "source")...)
+	}
 	if err := t.checkSource(name, made.source); err != nil {
 		r.found.add(err, append(at, "source")...)
 	}

@@ -2,7 +2,7 @@
 # Installs the programs that the measurements and load tests need, and skips what is present.
 #
 #   tools/setup.sh NAME…    nginx haproxy caddy wrk h2load k6 taskset rsvg-convert strace git curl gcc go
-#                           openssl h2spec gtlsclient chromium ip pebble pebble-challtestsrv
+#                           openssl h2spec gtlsclient chromium pebble pebble-challtestsrv
 #                           grpc-interop-client grpc-interop-server
 #   tools/setup.sh          lists them
 #
@@ -93,7 +93,6 @@ install_one() {
 	openssl) from_packages openssl openssl "makes and reads certificates, and speaks TLS as a client" ;;
 	gtlsclient) from_packages gtlsclient ngtcp2-client "an HTTP/3 client of another family" ;;
 	chromium) from_packages chromium chromium "a browser, for HTTP/3" ;;
-	ip) from_packages ip iproute2 "a network of its own for a program that listens everywhere" ;;
 	gcc) from_packages gcc gcc "the race detector needs a C compiler" && c_library ;;
 	go) command -v go >/dev/null || {
 		say "cannot install go: take Go 1.26 or newer from https://go.dev/dl/ and put it on PATH"

@@ -12,6 +12,10 @@ type TLS struct {
 	Resumed    bool
 	Client     *ClientCertificate // verified; nil without one
 
+	// AltSvc is the offer of another protocol that answers carry (RFC 7838 §3),
+	// nil for none.
+	AltSvc []byte
+
 	// Session is what package tls keeps of the handshake, for its Covers.
 	Session any
 }

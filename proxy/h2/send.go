@@ -75,11 +75,15 @@ type taker interface{ Take() []byte }
 
 // sendStream sends the head and the content behind it as it comes.
 func (s *stream) sendStream(x *exchange.Exchange, bare bool) error {
+	var relay *[]byte
+	c := s.c
 	defer func() {
 		_ = x.Stream.Close()
 		x.Stream = nil
+		if relay != nil {
+			c.server.relays.Put(relay)
+		}
 	}()
-	c := s.c
 	headed := bare || !x.Stream.Ready() // the head must not wait for content that may come much later
 	if headed {
 		if err := s.sendHead(x, bare); err != nil || bare {
@@ -87,7 +91,6 @@ func (s *stream) sendStream(x *exchange.Exchange, bare bool) error {
 		}
 	}
 	take, _ := x.Stream.(taker)
-	var relay *[]byte
 	for {
 		var p []byte
 		if take != nil {
@@ -96,7 +99,6 @@ func (s *stream) sendStream(x *exchange.Exchange, bare bool) error {
 		if len(p) == 0 && !x.Stream.Done() {
 			if relay == nil {
 				relay = c.server.relays.Get().(*[]byte)
-				defer c.server.relays.Put(relay)
 			}
 			n, err := x.Stream.Read(*relay)
 			if err != nil && !x.Stream.Done() {

@@ -2,6 +2,7 @@ package h2
 
 import (
 	"sync/atomic"
+	"time"
 
 	"github.com/valyala/fasthttp"
 
@@ -26,6 +27,7 @@ type stream struct {
 
 	connect, versioned bool // an extended CONNECT, with its version
 	tunnel             bool
+	readBy, writeBy    time.Time // deadlines of a tunnel
 
 	window  frame.Window  // what may be sent
 	in      frame.Inbound // what may come
@@ -52,7 +54,7 @@ func (s *stream) forget() {
 	s.c, s.id, s.waker = nil, 0, nil
 	s.gone.Store(false)
 	s.ours, s.ended, s.quiet, s.connect, s.versioned, s.tunnel, s.urged = false, false, false, false, false, false, false
-	s.urgency, s.turn = frame.DefaultUrgency(), 0
+	s.urgency, s.turn, s.readBy, s.writeBy = frame.DefaultUrgency(), 0, time.Time{}, time.Time{}
 }
 
 // run serves the request.
@@ -76,7 +78,6 @@ func (c *conn) finish(s *stream) {
 	c.streams.remove(s)
 	c.close(s.id, s.ours)
 	if c.streams.count == 0 {
-		c.streams.forget()
 		c.idle = wire.Now()
 		c.leave()
 	}

@@ -66,10 +66,3 @@ func (t *table) remove(s *stream) {
 		i = j
 	}
 }
-
-// forget gives the memory of an empty table back when it has grown.
-func (t *table) forget() {
-	if t.count == 0 && len(t.slots) > fewSlots {
-		t.slots = nil
-	}
-}

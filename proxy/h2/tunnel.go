@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"weir/proxy/exchange"
+	"weir/proxy/frame"
 	"weir/proxy/hpack"
 	"weir/proxy/wire"
 )
@@ -34,16 +35,16 @@ func (s *stream) sendTunnel(x *exchange.Exchange) error {
 	c.mu.Unlock()
 	c.server.AddTunnel(1)
 	defer c.server.AddTunnel(-1)
-	end := &tunnelEnd{s: s}
-	in, out := wire.Tunnel(wire.Side{Over: end}, other.Side(), x.Limits.Idle, x.Limits.Total)
+	in, out := wire.Tunnel(wire.Side{Over: tunnelEnd{s}}, other.Side(), x.Limits.Idle, x.Limits.Total)
 	x.BytesIn, x.BytesOut = in, out
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if s.gone.Load() || c.dead {
-		return nil
-	}
-	if s.ended {
+	switch {
+	case s.gone.Load() || c.dead:
+	case s.ended:
 		c.answered(s)
+	default:
+		c.reset(s, frame.Cancel)
 	}
 	return nil
 }
@@ -63,13 +64,11 @@ func (c *conn) appendOpening(s *stream, x *exchange.Exchange) {
 }
 
 // tunnelEnd is a stream as a connection. One goroutine may read while another
-// writes, and anybody may set deadlines.
-type tunnelEnd struct {
-	s           *stream
-	read, write time.Time
-}
+// writes, and anybody may set deadlines. A write that its deadline cuts short
+// does not end with os.ErrDeadlineExceeded: what of it was sent is not known.
+type tunnelEnd struct{ s *stream }
 
-func (e *tunnelEnd) Read(p []byte) (int, error) {
+func (e tunnelEnd) Read(p []byte) (int, error) {
 	s := e.s
 	c, b := s.c, &s.body
 	if len(p) == 0 {
@@ -92,7 +91,7 @@ func (e *tunnelEnd) Read(p []byte) (int, error) {
 		case b.ended:
 			return 0, io.EOF
 		}
-		d := untilOf(e.read)
+		d := untilOf(s.readBy)
 		if d < 0 {
 			return 0, os.ErrDeadlineExceeded
 		}
@@ -100,14 +99,11 @@ func (e *tunnelEnd) Read(p []byte) (int, error) {
 	}
 }
 
-func (e *tunnelEnd) Write(p []byte) (int, error) {
+func (e tunnelEnd) Write(p []byte) (int, error) {
 	s := e.s
 	c := s.c
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if d := untilOf(e.write); d < 0 {
-		return 0, os.ErrDeadlineExceeded
-	}
 	if err := c.content(s, p, false); err != nil {
 		return 0, err
 	}
@@ -116,7 +112,7 @@ func (e *tunnelEnd) Write(p []byte) (int, error) {
 }
 
 // CloseWrite ends the direction to the client.
-func (e *tunnelEnd) CloseWrite() error {
+func (e tunnelEnd) CloseWrite() error {
 	s := e.s
 	c := s.c
 	c.mu.Lock()
@@ -144,33 +140,31 @@ func untilOf(t time.Time) time.Duration {
 	return -1
 }
 
-func (e *tunnelEnd) SetDeadline(t time.Time) error {
+func (e tunnelEnd) SetDeadline(t time.Time) error {
 	_ = e.SetReadDeadline(t)
 	return e.SetWriteDeadline(t)
 }
 
-func (e *tunnelEnd) SetReadDeadline(t time.Time) error {
+func (e tunnelEnd) SetReadDeadline(t time.Time) error {
 	e.s.c.mu.Lock()
 	defer e.s.c.mu.Unlock()
-	e.read = t
+	e.s.readBy = t
 	e.s.body.wait.wake()
 	return nil
 }
 
-func (e *tunnelEnd) SetWriteDeadline(t time.Time) error {
+func (e tunnelEnd) SetWriteDeadline(t time.Time) error {
 	e.s.c.mu.Lock()
 	defer e.s.c.mu.Unlock()
-	e.write = t
-	if untilOf(t) < 0 {
-		e.s.room.wake()
-	}
+	e.s.writeBy = t
+	e.s.room.wake()
 	return nil
 }
 
 // Close gives the stream up in both directions.
-func (e *tunnelEnd) Close() error { return nil }
+func (e tunnelEnd) Close() error { return nil }
 
-func (e *tunnelEnd) LocalAddr() net.Addr  { return e.s.c.sock.LocalAddr() }
-func (e *tunnelEnd) RemoteAddr() net.Addr { return e.s.c.sock.RemoteAddr() }
+func (e tunnelEnd) LocalAddr() net.Addr  { return e.s.c.sock.LocalAddr() }
+func (e tunnelEnd) RemoteAddr() net.Addr { return e.s.c.sock.RemoteAddr() }
 
-var _ net.Conn = (*tunnelEnd)(nil)
+var _ net.Conn = tunnelEnd{}

@@ -3,6 +3,7 @@ package h2
 import (
 	"errors"
 	"runtime"
+	"time"
 
 	"weir/proxy/frame"
 	"weir/proxy/wire"
@@ -170,9 +171,11 @@ func (c *conn) wait(s *stream) (err error) {
 	c.send()
 	c.blocked = append(c.blocked, s)
 	c.wakeNext()
-	for c.woken != s && !s.gone.Load() && err == nil {
-		if !s.room.wait(&c.mu, c.server.cfg.SendTimeout) && c.woken != s {
+	for c.woken != s && !s.gone.Load() {
+		d := s.patience()
+		if d < 0 || !s.room.wait(&c.mu, d) && c.woken != s && !s.tunnel {
 			err = wire.ErrTimeout
+			break
 		}
 	}
 	for i, other := range c.blocked {
@@ -191,6 +194,15 @@ func (c *conn) wait(s *stream) (err error) {
 		}
 	}
 	return err
+}
+
+// patience is how long the client may take nothing: in a tunnel, until when its
+// end says; below 0 that has passed.
+func (s *stream) patience() time.Duration {
+	if s.tunnel {
+		return untilOf(s.writeBy)
+	}
+	return s.c.server.cfg.SendTimeout
 }
 
 var errGone = errors.New("the client has given the stream up")

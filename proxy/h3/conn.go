@@ -45,7 +45,7 @@ func newConn(s *Server, qc *quic.Conn) *conn {
 		c.listener = s.asked.Name()
 	}
 	if s.asked.Info != nil {
-		c.tls = s.asked.Info(qc.ConnectionState().TLS)
+		c.tls = s.asked.Info(qc.Context(), qc.ConnectionState().TLS)
 	}
 	return c
 }

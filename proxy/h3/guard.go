@@ -66,7 +66,11 @@ func (g *guard) begin(ctx context.Context, _ *quic.ClientInfo) (context.Context,
 			stats.Failed.Add(1)
 		}
 	})
-	return context.WithValue(ctx, attemptKey{}, a), nil
+	ctx = context.WithValue(ctx, attemptKey{}, a)
+	if asked := g.server.asked; asked.Begin != nil {
+		ctx = asked.Begin(ctx)
+	}
+	return ctx, nil
 }
 
 // done counts the handshake of a connection that was accepted.

@@ -61,7 +61,7 @@ func serveWith(t testing.TB, cfg Config, handler func(x *exchange.Exchange), tun
 	asked := Listening{
 		TLS:  &tls.Config{Certificates: []tls.Certificate{pair}},
 		Name: func() string { return "main" },
-		Info: func(state tls.ConnectionState) *exchange.TLS {
+		Info: func(_ context.Context, state tls.ConnectionState) *exchange.TLS {
 			return &exchange.TLS{ServerName: state.ServerName, Protocol: state.NegotiatedProtocol}
 		},
 	}

@@ -41,9 +41,12 @@ type Server struct {
 
 // Listening is what a server asks of who opened its socket.
 type Listening struct {
-	TLS  *tls.Config                             // its protocols are not used
-	Name func() string                           // of the listener, asked for each connection
-	Info func(tls.ConnectionState) *exchange.TLS // what exchanges carry, asked once a connection
+	TLS  *tls.Config   // its protocols are not used
+	Name func() string // of the listener, asked for each connection
+	// Begin adds to the context of a handshake what TLS is to find in its hello,
+	// Info makes of that what exchanges carry. Both may be nil.
+	Begin func(context.Context) context.Context
+	Info  func(context.Context, tls.ConnectionState) *exchange.TLS
 	// Admit tells whether the address may have one more connection, Left that
 	// it has one less. Nil admits everybody.
 	Admit func(netip.Addr) bool
@@ -147,11 +150,18 @@ func (s *Server) quicConfig() *quic.Config {
 	}
 }
 
+// protocol is HTTP/3's name in ALPN (RFC 9114 §3.1).
+const protocol = "h3"
+
 // forQUIC returns config for QUIC: HTTP/3 is the one protocol, and TLS 1.3 the
 // oldest version (RFC 9001 §4.2).
 func forQUIC(config *tls.Config) *tls.Config {
+	ready := len(config.NextProtos) == 1 && config.NextProtos[0] == protocol && config.MinVersion == tls.VersionTLS13
+	if ready && config.GetConfigForClient == nil {
+		return config // once for all hellos, not a copy for each
+	}
 	c := config.Clone()
-	c.NextProtos, c.MinVersion, c.MaxVersion = []string{"h3"}, tls.VersionTLS13, 0
+	c.NextProtos, c.MinVersion, c.MaxVersion = []string{protocol}, tls.VersionTLS13, 0
 	if get := c.GetConfigForClient; get != nil {
 		c.GetConfigForClient = func(hello *tls.ClientHelloInfo) (*tls.Config, error) {
 			chosen, err := get(hello)

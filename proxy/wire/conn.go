@@ -16,6 +16,7 @@ type Conn struct {
 	Sock
 	over  *tls.Conn // nil in clear
 	under records   // what over runs on
+	first [1]byte   // of a ReadLent
 }
 
 // records is the socket as TLS reads it.
@@ -96,27 +97,26 @@ func (c *Conn) Read(p []byte) (int, error) {
 }
 
 // ReadLent reads into a buffer that l lends only while bytes are there, as
-// Sock.ReadLent does.
+// Sock.ReadLent does. TLS wants a buffer before it waits: it gets one of a
+// single byte, and the rest of the record is had without another look at the
+// socket.
 func (c *Conn) ReadLent(l Lender) (int, error) {
-	switch {
-	case c.over == nil:
+	if c.over == nil {
 		return c.Sock.ReadLent(l)
-	case c.raw == nil:
-		c.in.until = 0
-		return c.over.Read(l.Lend())
 	}
-	for {
-		c.NoWait(true)
-		n, err := c.over.Read(l.Lend())
-		c.NoWait(false)
-		if n > 0 || !errors.Is(err, ErrTimeout) {
-			return n, err
-		}
-		l.TakeBack()
-		if err := c.Sock.await(); err != nil {
-			return 0, err
-		}
+	l.TakeBack()
+	c.patient = true
+	n, err := c.over.Read(c.first[:])
+	c.patient = false
+	if n == 0 {
+		return 0, err
 	}
+	p := l.Lend()
+	p[0] = c.first[0]
+	c.NoWait(true)
+	n, _ = c.over.Read(p[1:]) // an error is there again at the next read
+	c.NoWait(false)
+	return 1 + n, nil
 }
 
 // recordMost is the content of the largest record (RFC 8446 §5.1).

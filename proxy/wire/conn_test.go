@@ -94,9 +94,9 @@ func TestConnLendsOnlyWhileBytesAreThere(t *testing.T) {
 		t.Fatal(err)
 	}
 	// Two records that arrive together are read one after the other, without a wait.
-	_, _ = client.Write([]byte("a"))
-	_, _ = client.Write([]byte("b"))
-	for _, want := range []string{"a", "b"} {
+	_, _ = client.Write([]byte("one"))
+	_, _ = client.Write([]byte("two"))
+	for _, want := range []string{"one", "two"} {
 		if n, err := c.ReadLent(lender); err != nil || string(lender.buf[:n]) != want {
 			t.Fatalf("got %q, %v; want %q", lender.buf[:n], err, want)
 		}

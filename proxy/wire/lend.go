@@ -77,18 +77,3 @@ func (s *Sock) lentPlain() (int, error) {
 	s.armLong(Now())
 	return s.nc.Read(s.lender.Lend())
 }
-
-// await waits until there is something to read, within the limits of the Sock.
-// Like ReadLent it does not tick.
-func (s *Sock) await() error {
-	s.in.until = 0
-	for {
-		err := s.raw.Read(s.awaitFn)
-		if err == nil {
-			return nil
-		}
-		if err := s.overslept(err); err != nil {
-			return err
-		}
-	}
-}

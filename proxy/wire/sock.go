@@ -51,6 +51,7 @@ type Sock struct {
 	both        both // of the WriteBoth under way
 	watch       Watcher
 	noWait      bool // reads
+	patient     bool // reads do not tick
 	interrupted atomic.Bool
 
 	lender  Lender // of the ReadLent under way
@@ -60,7 +61,6 @@ type Sock struct {
 
 	readFn, writeFn func(fd uintptr) bool
 	lentFn, bothFn  func(fd uintptr) bool
-	awaitFn         func(fd uintptr) bool
 	pollFn, peekFn  func(fd uintptr)
 	polled, peeked  atomic.Int32
 }
@@ -130,7 +130,12 @@ func (s *Sock) Read(p []byte) (int, error) {
 		if err == nil || !errors.Is(err, os.ErrDeadlineExceeded) {
 			return n, err
 		}
-		if err := s.lookUp(); err != nil {
+		if s.patient {
+			err = s.overslept(err)
+		} else {
+			err = s.lookUp()
+		}
+		if err != nil {
 			return 0, err
 		}
 	}
@@ -257,6 +262,10 @@ func (w *wait) next(now int64) int64 {
 }
 
 func (s *Sock) armRead(now int64) {
+	if s.patient {
+		s.armLong(now)
+		return
+	}
 	if at := s.in.next(now); at != 0 {
 		_ = s.nc.SetReadDeadline(Time(at))
 	}

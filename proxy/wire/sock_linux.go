@@ -21,7 +21,7 @@ func (s *Sock) openRaw() {
 	s.raw = raw
 	// Method values allocate: made once here, not once a call.
 	s.readFn, s.writeFn = s.tryRead, s.tryWrite
-	s.lentFn, s.bothFn, s.awaitFn = s.tryLent, s.tryBoth, s.tryAwait
+	s.lentFn, s.bothFn = s.tryLent, s.tryBoth
 	s.pollFn, s.peekFn = s.poll, s.peek
 }
 
@@ -180,17 +180,6 @@ func (s *Sock) tryLent(fd uintptr) bool {
 		return true
 	}
 	s.lender.TakeBack()
-	s.armLong(Now())
-	return false
-}
-
-// tryAwait is one look; false means that the socket must become readable first.
-func (s *Sock) tryAwait(fd uintptr) bool {
-	s.in.woken()
-	if !isEmpty(fd) {
-		return true
-	}
-	s.in.parked = true
 	s.armLong(Now())
 	return false
 }

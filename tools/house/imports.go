@@ -33,7 +33,8 @@ func Allowed() map[string][]string {
 		"weir": {"weir/proxy", "weir/proxy/config", zerolog},
 		"weir/proxy": {
 			"weir/proxy/admin", "weir/proxy/balance", "weir/proxy/config", "weir/proxy/exchange", "weir/proxy/front",
-			"weir/proxy/grpc", "weir/proxy/h1", "weir/proxy/observe", "weir/proxy/route", "weir/proxy/upstream", "weir/proxy/wire", "weir/tls",
+			"weir/proxy/grpc", "weir/proxy/h1", "weir/proxy/h2", "weir/proxy/h3", "weir/proxy/observe", "weir/proxy/route",
+			"weir/proxy/upstream", "weir/proxy/wire", "weir/tls",
 			fasthttp, zerolog, sys, "github.com/fsnotify/fsnotify",
 		},
 
@@ -73,6 +74,7 @@ func Allowed() map[string][]string {
 		"weir/tools/compare":  {sys},
 		"weir/tools/docs":     {"weir/proxy", "weir/proxy/config", "weir/proxy/exchange", "weir/proxy/observe"},
 		"weir/tools/house":    {},
+		"weir/tools/interop":  {sys},
 		"weir/tools/load":     {sys, "github.com/quic-go/quic-go"},
 		"weir/tools/upstream": {fasthttp, "github.com/fasthttp/websocket"},
 	}
