@@ -255,8 +255,12 @@ func (a *acme) directory(t *Terms) *directory {
 	if url == "" {
 		url = certmagic.LetsEncryptProductionCA
 	}
+	email := s.Email
+	if email == "" {
+		email = " " // certmagic trims it, and does not ask for one on standard input
+	}
 	template := certmagic.ACMEIssuer{
-		CA: url, Email: s.Email, Agreed: true, TrustedRoots: t.acme.roots, ExternalAccount: t.acme.eab,
+		CA: url, Email: email, Agreed: true, TrustedRoots: t.acme.roots, ExternalAccount: t.acme.eab,
 		DisableHTTPChallenge:    !slices.Contains(challenges, ChallengeHTTP),
 		DisableTLSALPNChallenge: !slices.Contains(challenges, ChallengeALPN),
 		AltHTTPPort:             s.HTTPPort, AltTLSALPNPort: s.TLSPort,
