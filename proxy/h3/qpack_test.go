@@ -111,7 +111,7 @@ func FuzzFrames(f *testing.F) {
 }
 
 func readAll(in interface{ Read([]byte) (int, error) }) (out string) {
-	r := &reader{}
+	r := newReader(64)
 	r.reset(in)
 	for {
 		kind, length, err := r.next()

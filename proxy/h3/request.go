@@ -46,7 +46,7 @@ type request struct {
 }
 
 func newRequest(s *Server) *request {
-	r := &request{server: s}
+	r := &request{server: s, in: newReader(requestBuffer)}
 	r.body.r, r.run = r, r.serve
 	return r
 }
