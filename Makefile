@@ -11,6 +11,9 @@ PACKAGES ?= ./...
 LISTEN   ?= :8080
 CONTROL  ?= 127.0.0.1:8081
 
+# The real programs that tests drive.
+PARTS := openssl h2spec h2load gtlsclient pebble pebble-challtestsrv grpc-interop-client grpc-interop-server
+
 FUZZTIME ?= 20s
 BENCH    ?= .
 BENCHPKG ?= ./bench
@@ -18,10 +21,10 @@ COUNT    ?= 10
 REF      ?= main
 
 .PHONY: help build run test race lint alloc fuzz bench bench-compare profile pgo stream loadtest compare tune \
-	docs docs-check golden vuln cross check clean
+	h2spec interop measure docs docs-check golden vuln cross check clean
 
 help: ## Print this list
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 build: ## Build bin/weir, with its version stamped and default.pgo used if there is one
 	@tools/setup.sh go
@@ -31,11 +34,11 @@ run: build ## Build, and serve the demo on LISTEN=:8080 until Ctrl-C; it prints 
 	./bin/weir -listen $(LISTEN) -control $(CONTROL)
 
 test: ## Run every test in random order, after installing what they need
-	@tools/setup.sh go git curl
+	@tools/setup.sh go git curl $(PARTS)
 	$(GO) test -shuffle=on $(PACKAGES)
 
 race: ## Run every test under the race detector
-	@tools/setup.sh go gcc
+	@tools/setup.sh go gcc $(PARTS)
 	CGO_ENABLED=1 $(GO) test -race -short -shuffle=on $(PACKAGES)
 
 lint: ## gofmt, go vet, staticcheck and the table of imports
@@ -89,11 +92,22 @@ profile: ## Where the time of BENCH=… goes: processor and heap profile, and sy
 pgo: ## Renew default.pgo, which weir is built with, from real traffic through it (half a minute)
 	tools/pgo.sh
 
-loadtest: ## Run the k6 scenarios SCENARIO="smoke steady spike websocket" (k6 is built the first time)
+loadtest: ## Run the k6 scenarios SCENARIO="smoke steady spike websocket tls grpc" (k6 is built the first time)
 	loadtest/run.sh $(SCENARIO)
 
-compare: ## Measure weir beside nginx, haproxy and caddy, and write the result into the documents (10 minutes)
-	@tools/setup.sh wrk nginx haproxy caddy taskset
+h2spec: ## Run the conformance suite of HTTP/2, h2spec, against weir with and without TLS
+	tools/h2spec.sh
+
+interop: ## Run grpc-go's own client against its own server with weir between them (Linux)
+	@tools/setup.sh go grpc-interop-client grpc-interop-server
+	$(GO) run ./tools/interop
+
+measure: ## Measure SCENARIO=h2,tls (all without) beside the others for SECONDS_EACH=2 of ROUNDS=3, and write no document
+	@tools/setup.sh wrk h2load nginx haproxy caddy taskset
+	$(GO) run ./tools/compare -check -rounds $(or $(ROUNDS),3) -seconds $(or $(SECONDS_EACH),2) -scenario '$(SCENARIO)'
+
+compare: ## Measure weir beside nginx, haproxy and caddy, and write the result into the documents (20 minutes)
+	@tools/setup.sh wrk h2load nginx haproxy caddy taskset
 	@mkdir -p .cache
 	$(GO) run ./tools/compare -out .cache/compare.md -json .cache/compare.json -picture docs/benchmarks.svg
 	$(GO) run ./tools/docs -benchmarks .cache/compare.md

@@ -74,6 +74,7 @@ type statusFront struct{ status int }
 
 func (f *statusFront) Interim(*fasthttp.ResponseHeader) error { return nil }
 func (f *statusFront) Gone() bool                             { return false }
+func (f *statusFront) Notify(exchange.Waker)                  {}
 func (f *statusFront) StopBody()                              {}
 
 func (f *statusFront) Send(x *exchange.Exchange) error {

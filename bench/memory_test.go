@@ -7,7 +7,9 @@ import (
 	"testing"
 	"time"
 
+	"weir/proxy/front"
 	"weir/proxy/h1"
+	"weir/proxy/wire"
 )
 
 // memoryConn is a connection whose client is already there: each read returns
@@ -48,9 +50,9 @@ func (g *gateway) front() *h1.Server { return h1.NewServer(g.options.Listen, 0, 
 
 // serveMemory has one connection served until its requests end, and returns
 // how many answers there were.
-func serveMemory(tb testing.TB, front *h1.Server, c *wayCase, next func() bool) int {
+func serveMemory(tb testing.TB, server *h1.Server, c *wayCase, next func() bool) int {
 	nc := &memoryConn{request: c.request, status: c.status, next: next}
-	front.Serve(nc, "main")
+	server.Serve(wire.NewConn(nc), front.Origin{Listener: "main"}, nil)
 	if nc.wrong != nil {
 		tb.Errorf("%s: got %q; want %q", c.name, nc.wrong, c.status)
 	}

@@ -4,7 +4,9 @@ import (
 	"fmt"
 	"testing"
 
+	"weir/proxy/front"
 	"weir/proxy/h1"
+	"weir/proxy/wire"
 )
 
 // warmUp opens the connections and fills the pools before anything is counted.
@@ -60,10 +62,10 @@ func overLoopbackParallel(b *testing.B, g *gateway, c *wayCase) {
 	reportCPU(b, begun)
 }
 
-func inMemory(b *testing.B, front *h1.Server, c *wayCase) {
+func inMemory(b *testing.B, server *h1.Server, c *wayCase) {
 	b.ReportAllocs()
 	begun := cpuTime()
-	if got := serveMemory(b, front, c, times(b.N)); got != b.N {
+	if got := serveMemory(b, server, c, times(b.N)); got != b.N {
 		b.Fatalf("%s: got %d answers; want %d", c.name, got, b.N)
 	}
 	reportCPU(b, begun)
@@ -78,7 +80,7 @@ func times(n int) func() bool {
 }
 
 // spread asks for another route each time, in an order that no cache foresees.
-func spread(b *testing.B, front *h1.Server, routes int) {
+func spread(b *testing.B, server *h1.Server, routes int) {
 	requests := make([][]byte, routes)
 	for i := range requests {
 		requests[i] = fmt.Appendf(nil, "GET /area-%d/service-%d/17 HTTP/1.1\r\n%s\r\n", i%97, i, usual)
@@ -94,7 +96,7 @@ func spread(b *testing.B, front *h1.Server, routes int) {
 	b.ReportAllocs()
 	b.ResetTimer()
 	begun := cpuTime()
-	front.Serve(nc, "main")
+	server.Serve(wire.NewConn(nc), front.Origin{Listener: "main"}, nil)
 	reportCPU(b, begun)
 	if nc.wrong != nil {
 		b.Fatalf("got %q; want %q", nc.wrong, status)

@@ -29,16 +29,22 @@ func startUpstreams(tb testing.TB) upstreams {
 // open, serving it allocates nothing.
 func startUpstream(tb testing.TB, bodyBytes int, chunked bool) string {
 	tb.Helper()
-	ln, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		tb.Fatal(err)
-	}
 	body := bytes.Repeat([]byte{'x'}, bodyBytes)
 	answer := []byte("HTTP/1.1 200 OK\r\nDate: Mon, 23 Nov 2026 12:00:00 GMT\r\nServer: upstream\r\nContent-Type: application/octet-stream\r\nCache-Control: no-cache\r\n")
 	if chunked {
 		answer = fmt.Appendf(answer, "Transfer-Encoding: chunked\r\n\r\n%x\r\n%s\r\n0\r\n\r\n", bodyBytes, body)
 	} else {
 		answer = fmt.Appendf(answer, "Content-Length: %d\r\n\r\n%s", bodyBytes, body)
+	}
+	return startAnswering(tb, answer)
+}
+
+// startAnswering answers every request with the same bytes.
+func startAnswering(tb testing.TB, answer []byte) string {
+	tb.Helper()
+	ln, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		tb.Fatal(err)
 	}
 	var serving sync.WaitGroup
 	serving.Go(func() {

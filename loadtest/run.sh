@@ -1,24 +1,24 @@
 #!/usr/bin/env bash
 # Runs k6 scenarios against weir in front of the fake upstream, on free loopback ports.
 #
-#   loadtest/run.sh [scenario…]     smoke steady spike websocket soak; without any: all but soak
+#   loadtest/run.sh [scenario…]     smoke steady spike websocket tls grpc soak; without any: all but soak
 #
 # DURATION, RATE, CLIENTS and PAUSE_MS reach the scripts. WEIR names a binary to test in place of the checkout's;
-# WEIR_FLAGS adds flags to it; WEIR_URL names a gateway that runs already, in front of tools/upstream. The exit
-# status is 0 when every threshold held.
+# WEIR_FLAGS adds flags to it; WEIR_URL names a gateway that runs already, in front of tools/upstream, and
+# WEIR_TLS_URL where it serves TLS. The exit status is 0 when every threshold held.
 set -euo pipefail
 
 here=$(cd "$(dirname "$0")" && pwd)
 root=$(dirname "$here")
 bin=$root/.cache/bin
 scenarios=("$@")
-[ $# -gt 0 ] || scenarios=(smoke steady spike websocket)
+[ $# -gt 0 ] || scenarios=(smoke steady spike websocket tls grpc)
 
 say() { printf 'loadtest: %s\n' "$*" >&2; }
 
 for scenario in "${scenarios[@]}"; do
 	[ -f "$here/$scenario.js" ] && [ "$scenario" != settings ] || {
-		say "unknown scenario \"$scenario\": there are smoke steady spike websocket soak"
+		say "unknown scenario \"$scenario\": there are smoke steady spike websocket tls grpc soak"
 		exit 2
 	}
 done
@@ -60,7 +60,7 @@ await() { # what, pid, port, log
 }
 
 start_weir() {
-	local upstream_port weir_port control_port weir=${WEIR:-$bin/weir}
+	local upstream_port weir_port tls_port control_port weir=${WEIR:-$bin/weir}
 	mkdir -p "$bin"
 	(cd "$root" && go build -o "$bin/upstream" ./tools/upstream)
 	[ -n "${WEIR:-}" ] || (cd "$root" && go build -pgo=auto -o "$weir" .)
@@ -71,27 +71,51 @@ start_weir() {
 	await upstream "$upstream_pid" "$upstream_port" "$folder/upstream.log"
 
 	weir_port=$(free_port)
+	tls_port=$(free_port)
 	control_port=$(free_port)
+	cat >"$folder/weir.yaml" <<YAML
+listeners:
+  http: { address: "127.0.0.1:$weir_port" }
+  https: { address: "127.0.0.1:$tls_port", tls: true }
+apis:
+  site: { routes: [ { path: \$default, upstream: site } ] }
+domains:
+  localhost: { tls: dev, mappings: { (none): site } }
+  "*": { mappings: { (none): site } }
+upstreams:
+  site: { targets: [ "http://127.0.0.1:$upstream_port" ] }
+YAML
 	# shellcheck disable=SC2086 # flags are words
-	"$weir" -upstream "http://127.0.0.1:$upstream_port" -listen "127.0.0.1:$weir_port" \
-		-control "127.0.0.1:$control_port" -log.output "$folder/access.log" ${WEIR_FLAGS:-} >"$folder/weir.log" 2>&1 &
+	"$weir" -config "$folder/weir.yaml" -data "$folder/data" -control "127.0.0.1:$control_port" \
+		-log.output "$folder/access.log" ${WEIR_FLAGS:-} >"$folder/weir.log" 2>&1 &
 	weir_pid=$!
 	await weir "$weir_pid" "$weir_port" "$folder/weir.log"
-	export WEIR_URL=http://127.0.0.1:$weir_port
-	say "weir (process $weir_pid) at $WEIR_URL in front of port $upstream_port"
+	export WEIR_URL=http://127.0.0.1:$weir_port WEIR_TLS_URL=https://localhost:$tls_port
+	say "weir (process $weir_pid) at $WEIR_URL and $WEIR_TLS_URL in front of port $upstream_port"
 }
 
 memory() { # in KiB; nothing where there is no /proc
-	[ -n "$weir_pid" ] && awk '/^VmRSS:/ { print $2 }' "/proc/$weir_pid/status" 2>/dev/null || true
+	[ -n "$weir_pid" ] && [ "$scenario" != grpc ] && awk '/^VmRSS:/ { print $2 }' "/proc/$weir_pid/status" 2>/dev/null || true
 }
 
-[ -n "${WEIR_URL:-}" ] || start_weir
+# gRPC has an upstream and a weir of its own, in a network of their own, because that upstream listens everywhere.
+run_k6() { # scenario
+	local command=("$bin/k6" run --no-usage-report "$here/$1.js")
+	if [ "$1" = grpc ]; then
+		"$root/tools/setup.sh" grpc-interop-client grpc-interop-server
+		(cd "$root" && go run ./tools/interop -weir "${WEIR:-}" -ways tls -- "${command[@]}")
+		return
+	fi
+	"${command[@]}"
+}
+
+[ "${scenarios[*]}" = grpc ] || [ -n "${WEIR_URL:-}" ] || start_weir
 
 status=0
 for scenario in "${scenarios[@]}"; do
 	say "scenario $scenario"
 	before=$(memory)
-	if "$bin/k6" run --no-usage-report "$here/$scenario.js"; then
+	if run_k6 "$scenario"; then
 		say "$scenario: every threshold held"
 	else
 		status=1

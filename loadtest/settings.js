@@ -2,6 +2,9 @@
 
 export const url = (__ENV.WEIR_URL || 'http://127.0.0.1:8080').replace(/\/+$/, '');
 
+// tlsURL leads to the same gateway over TLS.
+export const tlsURL = (__ENV.WEIR_TLS_URL || 'https://localhost:8443').replace(/\/+$/, '');
+
 // duration returns DURATION, or the scenario's own.
 export function duration(own) {
   return __ENV.DURATION || own;

@@ -2,21 +2,27 @@ package proxy
 
 import (
 	"weir/proxy/exchange"
+	"weir/proxy/grpc"
 )
 
-// answerRefusal writes the answer of a refusal: a problem document (RFC 9457)
-// and, where the fault is not the client's, a Proxy-Status (RFC 9209).
+// answerRefusal writes the answer of a refusal: a problem document (RFC 9457),
+// or for a gRPC call a status, and, where the fault is not the client's, a
+// Proxy-Status (RFC 9209).
 func (g *Gateway) answerRefusal(r *request) {
 	x, refusal := r.x, r.x.Refusal
 	x.Response.Reset()
 	x.Response.SetNoDefaultContentType(true)
-	x.Response.SetStatusCode(refusal.Status)
-	x.Response.SetContentType("application/problem+json")
-	x.Response.Set("Cache-Control", "no-store")
 	if refusal.Error != "" {
 		r.field = append(append(r.field[:0], "weir; error="...), refusal.Error...)
 		x.Response.SetBytesV("Proxy-Status", r.field)
 	}
+	if r.grpc.kind != grpc.None {
+		r.refuseCall()
+		return
+	}
+	x.Response.SetStatusCode(refusal.Status)
+	x.Response.SetContentType("application/problem+json")
+	x.Response.Set("Cache-Control", "no-store")
 	if len(r.allow) > 0 {
 		r.field = appendList(r.field[:0], r.allow)
 		x.Response.SetBytesV("Allow", r.field)

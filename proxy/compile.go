@@ -28,6 +28,11 @@ type compiled struct {
 	stray     *observe.RouteStats // of requests that reach no API
 	loadedAt  time.Time
 
+	terms       *weirtls.Terms       // how names are served over TLS
+	securities  map[string]*security // by domain
+	redirecting map[string]string    // by listener: ":port" of https that its clients are sent to
+	securePort  string               // of domains that redirect; "" for the usual one
+
 	targets       []*upstream.Target
 	routeStats    []*observe.RouteStats
 	upstreamStats []*observe.UpstreamStats
@@ -37,6 +42,7 @@ type compiled struct {
 type mapping struct {
 	domain, basePath string
 	stage            *stage
+	security         *security
 }
 
 // stage is one stage of an API.
@@ -66,6 +72,7 @@ type liveRoute struct {
 	host     hostRule
 	rewrite  *rewrite
 	upgrades []string
+	grpcWeb  bool
 	retry    bool
 	timeouts timeouts
 
@@ -128,6 +135,7 @@ func (g *Gateway) compile(doc *config.Document) (*compiled, error) {
 	for api := range doc.APIs {
 		c.api(api, stages)
 	}
+	c.secure()
 	c.domains(stages)
 	if len(c.mistakes) > 0 {
 		sort.Slice(c.mistakes, func(i, j int) bool { return c.mistakes[i].Line < c.mistakes[j].Line })
@@ -161,7 +169,7 @@ func (c *compiler) upstream(name string, u config.Upstream) {
 }
 
 func addressOf(text string, u config.Upstream) upstream.Address {
-	a := upstream.Address{URL: text, Limits: upstream.Limits{
+	a := upstream.Address{URL: text, Protocol: u.Protocol, Limits: upstream.Limits{
 		MaxConnections: u.MaxConnections, MaxIdle: u.MaxIdle, IdleLifetime: time.Duration(u.IdleTimeout),
 	}}
 	if u.TLS != nil {
@@ -212,7 +220,7 @@ func (c *compiler) domains(stages map[string]*stage) {
 	var builder route.DomainsBuilder[*mapping]
 	for domain, d := range c.document.EffectiveDomains() {
 		for base, name := range d.Mappings {
-			m := &mapping{domain: domain, basePath: base, stage: stages[name]}
+			m := &mapping{domain: domain, basePath: base, stage: stages[name], security: c.out.securities[domain]}
 			if m.stage == nil {
 				panic("BUG: mapping to " + name + ", which the check should have refused")
 			}
@@ -239,6 +247,7 @@ func (c *compiler) route(api, stage string, i int, variables map[string]string) 
 		logged:          of.AccessLog == nil || *of.AccessLog,
 		retry:           of.Retry == nil || *of.Retry,
 		upgrades:        of.Upgrade,
+		grpcWeb:         of.GRPCWeb,
 		stats:           c.g.metrics.Route(api, stage, of.Path),
 	}
 	c.out.routeStats = append(c.out.routeStats, live.stats)

@@ -12,6 +12,7 @@ import (
 
 	"weir/proxy/admin"
 	"weir/proxy/observe"
+	weirtls "weir/tls"
 )
 
 // control is the running control listener.
@@ -124,6 +125,7 @@ type targetState struct {
 	InFlight int64  `json:"inFlight"`
 	Idle     int    `json:"idle"`
 	Busy     int    `json:"busy"`
+	Streams  int    `json:"streams"`
 	Waiting  int    `json:"waiting"`
 	Dialed   uint64 `json:"dialed"`
 	Failed   uint64 `json:"failed"`
@@ -139,9 +141,18 @@ func (g *Gateway) UpstreamStates() any {
 			s := t.Stats()
 			out[name] = append(out[name], targetState{
 				Target: t.Name(), InFlight: t.InFlight(),
-				Idle: s.Idle, Busy: s.Busy, Waiting: s.Waiting, Dialed: s.Dialed, Failed: s.Failed, Reused: s.Reused,
+				Idle: s.Idle, Busy: s.Busy, Streams: s.Streams, Waiting: s.Waiting, Dialed: s.Dialed, Failed: s.Failed, Reused: s.Reused,
 			})
 		}
 	}
 	return out
+}
+
+// CertificateStates returns the certificates that are served.
+func (g *Gateway) CertificateStates() any {
+	list := g.secure.Certificates()
+	if list == nil {
+		list = []weirtls.CertificateInfo{}
+	}
+	return map[string]any{"certificates": list}
 }

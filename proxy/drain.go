@@ -12,16 +12,15 @@ func (g *Gateway) drain() {
 		time.Sleep(g.options.DrainDelay)
 	}
 	g.listening.close()
+	var each []<-chan struct{}
+	g.eachServer(func(s drainable) { each = append(each, s.Drain()) })
 	ended := make(chan struct{})
 	go func() {
 		defer close(ended)
-		for _, s := range g.servers {
-			<-s.Drain()
+		for _, e := range each {
+			<-e
 		}
 	}()
-	for _, s := range g.servers {
-		s.Drain()
-	}
 	begun := time.Now()
 	grace := time.NewTimer(min(g.options.TunnelGrace, g.options.DrainTimeout))
 	defer grace.Stop()
@@ -33,13 +32,9 @@ func (g *Gateway) drain() {
 			g.log.Info().Dur("took", time.Since(begun)).Msg("drained")
 			return
 		case <-grace.C:
-			for _, s := range g.servers {
-				s.CloseTunnels()
-			}
+			g.eachServer(drainable.CloseTunnels)
 		case <-limit.C:
-			for _, s := range g.servers {
-				s.Close()
-			}
+			g.eachServer(drainable.Close)
 			<-ended
 			g.log.Warn().Dur("took", time.Since(begun)).Msg("the time to drain passed; what was left was cut")
 			return

@@ -5,12 +5,16 @@ import (
 	"flag"
 	"fmt"
 	"net"
+	"os"
+	"path/filepath"
 	"runtime"
 	"strings"
 	"time"
 
 	"weir/proxy/config"
-	"weir/proxy/h1"
+	"weir/proxy/front"
+	"weir/proxy/h2"
+	"weir/proxy/h3"
 	"weir/proxy/observe"
 	"weir/proxy/upstream"
 )
@@ -28,12 +32,16 @@ type Options struct {
 	MaxBody                  int64
 	TunnelIdle, TunnelTotal  time.Duration
 	Watch                    bool
+	Data                     string
 	Metrics                  bool
 	Via                      string
 
 	DrainDelay, DrainTimeout, TunnelGrace time.Duration
 
-	Listen     h1.Config
+	Listen     front.Config
+	HTTP2      h2.Config
+	HTTP3      h3.Config
+	Handshakes HandshakeLimits
 	Upstream   upstream.Config
 	Log        observe.LogConfig
 	Forwarding Forwarding
@@ -55,10 +63,14 @@ func (o *Options) RegisterFlags(fs *flag.FlagSet) {
 	fs.StringVar(&o.ControlAddress, "control", "127.0.0.1:8081", "Where the control listener is: health, metrics, reload, profiles. An address that others can reach needs -control.token; off means none")
 	fs.StringVar(&o.ControlToken, "control.token", "", "Token that the control listener asks for, as Authorization: Bearer TOKEN; file:PATH reads it from a file. Empty asks for none, on loopback only")
 
+	fs.StringVar(&o.Data, "data", "", "Directory of what outlives the process: certificates of ACME, the authority for development. Empty means $STATE_DIRECTORY, which systemd sets, else weir in the user's data directory ($XDG_DATA_HOME, ~/.local/share)")
 	fs.IntVar(&o.Shards, "shards", 0, "Listeners an address, each with its own workers, counters and connection pools. 0 means one for each core (GOMAXPROCS)")
 	fs.IntVar(&o.MaxConnections, "listen.maxConnections", 0, "Connections open at once on a listener; more are answered 503 and closed. 0 means half of the process's file descriptors")
 	fs.IntVar(&o.MaxConnectionsPerAddress, "listen.maxConnectionsPerAddress", 0, "Connections open at once from one client address. 0 means no limit")
 	o.Listen.RegisterFlags(fs)
+	o.Handshakes.RegisterFlags(fs)
+	o.HTTP2.RegisterFlags(fs)
+	o.HTTP3.RegisterFlags(fs)
 	fs.Int64Var(&o.MaxBody, "listen.maxBody", -1, "Bytes of a request body, where the route does not say; more is refused with 413. -1 means no limit")
 
 	o.Upstream = upstream.Default()
@@ -110,16 +122,22 @@ func (o *Options) Validate() error {
 	if o.Listen.MaxHead < 1<<10 || o.Listen.MaxHead > 1<<20 {
 		complain("-listen.maxHead is %d; it must be from 1024 (1 KiB) to 1048576 (1 MiB)", o.Listen.MaxHead)
 	}
+	atLeast("tls.computing", int64(o.Handshakes.Computing), 0)
+	atLeast("tls.pending", int64(o.Handshakes.Pending), 0)
+	atLeast("tls.pendingPerAddress", int64(o.Handshakes.PerAddress), 0)
 	atLeast("upstream.headerLimit", int64(o.Upstream.HeadLimit), 0)
 	atLeast("upstream.readBuffer", int64(o.Upstream.ReadBuffer), 0)
 	atLeast("upstream.maxConnections", int64(o.Upstream.MaxConnections), 0)
 	atLeast("upstream.maxIdle", int64(o.Upstream.MaxIdle), 0)
+	atLeast("upstream.maxStreams", int64(o.Upstream.MaxStreams), 0)
+	atLeast("upstream.window", int64(o.Upstream.Window), 0)
 	for name, d := range map[string]time.Duration{
 		"listen.headTimeout": o.Listen.HeadTimeout, "listen.bodyTimeout": o.Listen.BodyTimeout,
 		"listen.idleTimeout": o.Listen.IdleTimeout, "listen.sendTimeout": o.Listen.SendTimeout,
 		"upstream.idle": o.Upstream.IdleLifetime, "upstream.connectTimeout": o.Upstream.ConnectTimeout,
+		"upstream.ping":             o.Upstream.Ping,
 		"upstream.firstByteTimeout": o.Upstream.FirstByteTimeout, "upstream.idleTimeout": o.Upstream.IdleTimeout,
-		"tunnel.idle": o.TunnelIdle, "tunnel.total": o.TunnelTotal,
+		"tls.handshakeTimeout": o.Handshakes.Timeout, "tunnel.idle": o.TunnelIdle, "tunnel.total": o.TunnelTotal,
 		"drain.delay": o.DrainDelay, "drain.timeout": o.DrainTimeout, "drain.tunnels": o.TunnelGrace,
 	} {
 		if d < 0 {
@@ -175,5 +193,22 @@ func (o Options) resolved() Options {
 	if o.MaxConnections == 0 {
 		o.MaxConnections = fileLimit() / 2
 	}
+	if o.Data == "" {
+		o.Data = dataDirectory(os.Getenv)
+	}
 	return o
+}
+
+// dataDirectory returns where data is kept when nobody says; "" where no place is known.
+func dataDirectory(env func(string) string) string {
+	state, _, _ := strings.Cut(env("STATE_DIRECTORY"), ":")
+	switch {
+	case state != "":
+		return state
+	case env("XDG_DATA_HOME") != "":
+		return filepath.Join(env("XDG_DATA_HOME"), "weir")
+	case env("HOME") != "":
+		return filepath.Join(env("HOME"), ".local", "share", "weir")
+	}
+	return ""
 }

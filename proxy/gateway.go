@@ -15,8 +15,10 @@ import (
 	"weir/proxy/config"
 	"weir/proxy/exchange"
 	"weir/proxy/h1"
+	"weir/proxy/h2"
 	"weir/proxy/observe"
 	"weir/proxy/upstream"
+	weirtls "weir/tls"
 )
 
 // Gateway is the whole data plane: what is served now, and what lives longer
@@ -39,13 +41,39 @@ type Gateway struct {
 	forwarding Forwarding
 	pseudonym  []byte // of this process in Via
 
-	servers   []*h1.Server // one a shard
-	reloading sync.Mutex
-	read      filesRead
-	listening listening
-	state     atomic.Int32
+	shards     []shardServers
+	quic       quicServers
+	handshakes *handshakes
+	secure     *weirtls.Manager
+	reloading  sync.Mutex
+	read       filesRead
+	listening  listening
+	state      atomic.Int32
 
 	controlAddress atomic.Value // string
+}
+
+// shardServers are the servers of one shard, one a protocol.
+type shardServers struct {
+	h1 *h1.Server
+	h2 *h2.Server
+}
+
+// drainable is a server, whatever it is given its connections by.
+type drainable interface {
+	Drain() <-chan struct{}
+	CloseTunnels()
+	Close()
+	Tunnels() int64
+}
+
+// eachServer calls f for every server of every shard.
+func (g *Gateway) eachServer(f func(drainable)) {
+	for _, s := range g.shards {
+		f(s.h1)
+		f(s.h2)
+	}
+	g.quic.each(f)
 }
 
 // States of a gateway.
@@ -74,6 +102,7 @@ func New(options Options, source Source, version string, log zerolog.Logger) (*G
 		counting:   options.Metrics,
 		forwarding: options.Forwarding,
 		metrics:    observe.NewMetrics(options.Shards, version),
+		handshakes: newHandshakes(options.Handshakes.Computing),
 	}
 	g.read.seed = maphash.MakeSeed()
 	g.requests.New = func() any { return &request{} }
@@ -89,15 +118,24 @@ func New(options Options, source Source, version string, log zerolog.Logger) (*G
 		g.access = access
 		g.metrics.WatchLog(access)
 	}
+	secure, err := newManager(options, log)
+	if err != nil {
+		g.closeLog()
+		return nil, err
+	}
+	g.secure = secure
 	g.registry = upstream.NewRegistry(options.Upstream, options.Shards)
 	for shard := range options.Shards {
-		g.servers = append(g.servers, h1.NewServer(options.Listen, shard, g))
+		g.shards = append(g.shards, shardServers{
+			h1: h1.NewServer(options.Listen, shard, g),
+			h2: h2.NewServer(options.Listen, options.HTTP2, shard, g),
+		})
 	}
 	if err := g.load(); err != nil {
 		g.close()
 		return nil, err
 	}
-	g.watchPools()
+	g.watch()
 	return g, nil
 }
 
@@ -131,6 +169,7 @@ func (g *Gateway) load() error {
 		}
 		return err
 	}
+	g.secure.Publish(next.terms)
 	g.live.Store(next)
 	g.retain(next)
 	g.metrics.Loaded(next.loadedAt)
@@ -189,7 +228,7 @@ func (g *Gateway) Run(ctx context.Context, ready func()) error {
 		return err
 	}
 	watching, stopWatching := context.WithCancel(ctx)
-	watched := g.watch(watching)
+	watched := g.watchFiles(watching)
 	g.state.Store(serving)
 	if ready != nil {
 		ready()
@@ -205,7 +244,13 @@ func (g *Gateway) Run(ctx context.Context, ready func()) error {
 
 // close ends what New has started.
 func (g *Gateway) close() {
+	g.quic.ended.Wait()
 	g.registry.Close()
+	g.secure.Close()
+	g.closeLog()
+}
+
+func (g *Gateway) closeLog() {
 	if g.access != nil {
 		if err := g.access.Close(); err != nil {
 			g.log.Error().Err(err).Msg("cannot close the access log")
@@ -244,28 +289,3 @@ func newCauses(metrics *observe.Metrics) *causes {
 func (c *causes) of(refusal *exchange.Refusal) observe.Cause { return c.known[refusal] }
 
 func (c *causes) count(x *exchange.Exchange) { c.metrics.Refuse(x.Shard, c.of(x.Refusal)) }
-
-// watchPools adds the state of connections to the metrics. The totals of all
-// targets are bounded; one target's state is for /upstreams.
-func (g *Gateway) watchPools() {
-	sum := func(pick func(upstream.Stats) float64) func() float64 {
-		return func() float64 {
-			total := 0.0
-			for _, target := range g.registry.Targets() {
-				total += pick(target.Stats())
-			}
-			return total
-		}
-	}
-	const name, help = "weir_upstream_connections", "Connections to targets, by what they do."
-	g.metrics.RegisterFunc(name, help, observe.Gauge, map[string]string{"state": "idle"}, sum(func(s upstream.Stats) float64 { return float64(s.Idle) }))
-	g.metrics.RegisterFunc(name, help, observe.Gauge, map[string]string{"state": "busy"}, sum(func(s upstream.Stats) float64 { return float64(s.Busy) }))
-	g.metrics.RegisterFunc("weir_upstream_waiting_requests", "Requests that wait for a connection to a target.", observe.Gauge, nil, sum(func(s upstream.Stats) float64 { return float64(s.Waiting) }))
-	g.metrics.RegisterFunc("weir_tunnels", "Upgraded connections that are open.", observe.Gauge, nil, func() float64 {
-		total := int64(0)
-		for _, s := range g.servers {
-			total += s.Tunnels()
-		}
-		return float64(total)
-	})
-}

@@ -70,6 +70,7 @@ func testOptions() Options {
 func startGateway(t testing.TB, document string, tune ...func(*Options)) *testGateway {
 	t.Helper()
 	options := testOptions()
+	options.Data = t.TempDir()
 	for _, f := range tune {
 		f(&options)
 	}

@@ -16,8 +16,11 @@ type flagGroup struct {
 
 var flagGroups = []flagGroup{
 	{title: "What to serve", names: []string{"upstream", "config", "check", "schema", "version"}},
-	{title: "Where", names: []string{"listen", "control", "control.token"}},
+	{title: "Where", names: []string{"listen", "tls", "control", "control.token", "data"}},
 	{title: "Connections of clients", names: []string{"shards"}, under: "listen."},
+	{title: "TLS towards clients", under: "tls."},
+	{title: "HTTP/2 of clients", under: "http2."},
+	{title: "HTTP/3 of clients", under: "http3."},
 	{title: "Connections to upstreams", under: "upstream."},
 	{title: "Upgraded connections", under: "tunnel."},
 	{title: "What upstreams are told", under: "forward."},

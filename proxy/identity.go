@@ -39,6 +39,10 @@ var (
 	nameRequestID      = []byte("X-Request-Id")
 	nameTraceParent    = []byte("Traceparent")
 	nameVia            = []byte("Via")
+	nameClientCert     = []byte("Client-Cert")
+	nameClientChain    = []byte("Client-Cert-Chain")
+	nameAltSvc         = []byte("Alt-Svc")
+	nameHSTS           = []byte("Strict-Transport-Security")
 )
 
 // believe takes client, scheme and request id from what a trusted proxy says.

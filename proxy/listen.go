@@ -1,25 +1,10 @@
 package proxy
 
 import (
-	"context"
-	"crypto/tls"
-	"errors"
-	"fmt"
-	"io/fs"
 	"net"
-	"net/netip"
-	"os"
-	"strings"
 	"sync"
-	"sync/atomic"
-	"syscall"
-	"time"
-
-	"github.com/valyala/fasthttp"
 
 	"weir/proxy/config"
-	"weir/proxy/h1"
-	"weir/proxy/observe"
 )
 
 // listening holds the open listeners, each under its name in the document.
@@ -58,8 +43,17 @@ func (l *listening) follow(g *Gateway, doc *config.Document) error {
 		}
 		next[name] = ln
 	}
+	fresher, err := openQUIC(next, wanted)
+	if err != nil {
+		for _, f := range fresh {
+			f.close()
+		}
+		return err
+	}
 	for name, ln := range next { // from here on nothing can fail
+		ln.followQUIC(g, fresher[ln], wanted[name])
 		ln.become(g, name, wanted[name])
+		ln.serveQUIC(g)
 	}
 	for _, old := range l.opened {
 		if !isIn(next, old) {
@@ -128,8 +122,19 @@ func (l *listening) open(g *Gateway) error {
 			}
 			return err
 		}
-		ln.become(g, name, w)
 		l.opened[name] = ln
+	}
+	fresh, err := openQUIC(l.opened, l.wanted)
+	if err != nil {
+		for _, opened := range l.opened {
+			opened.close()
+		}
+		return err
+	}
+	for name, ln := range l.opened {
+		ln.followQUIC(g, fresh[ln], l.wanted[name])
+		ln.become(g, name, l.wanted[name])
+		ln.serveQUIC(g)
 	}
 	for _, ln := range l.opened {
 		ln.serve(g)
@@ -154,228 +159,3 @@ func (l *listening) addresses() map[string]string {
 	}
 	return out
 }
-
-// listener is one address: a socket for each shard, so that the kernel spreads
-// connections over the cores and each stays on the shard that accepted it. A
-// Unix socket cannot be shared like that; its shards accept from the one.
-type listener struct {
-	settings  config.Listener
-	sockets   []net.Listener
-	admission *admission
-	known     atomic.Pointer[knownAs]
-	accepting sync.WaitGroup
-}
-
-// knownAs is a listener's name and what is counted under it.
-type knownAs struct {
-	name  string
-	stats *observe.ListenerStats
-}
-
-// become gives the listener its name and limits. Connections that are open
-// keep those they came in by.
-func (ln *listener) become(g *Gateway, name string, settings config.Listener) {
-	ln.settings = settings
-	ln.admission.limits(g.limitsOf(settings))
-	ln.known.Store(&knownAs{name: name, stats: g.metrics.Listener(name)})
-}
-
-// openListener opens a listener. With shared, its port is one that the process
-// still listens on.
-func openListener(g *Gateway, settings config.Listener, shared bool) (*listener, error) {
-	ln := &listener{settings: settings, admission: newAdmission()}
-	var err error
-	if path, ok := strings.CutPrefix(settings.Address, "unix:"); ok {
-		ln.sockets, err = listenUnix(path)
-	} else {
-		ln.sockets, err = listenTCP(settings.Address, g.options.Shards, shared)
-	}
-	if err != nil {
-		return nil, fmt.Errorf("cannot listen on %q: %w", settings.Address, plainListenError(err))
-	}
-	return ln, nil
-}
-
-// plainListenError says what a person can do about a listener that does not open.
-func plainListenError(err error) error {
-	switch {
-	case errors.Is(err, syscall.EADDRINUSE):
-		return errors.New("the address is in use by another process; stop that one or choose another address")
-	case errors.Is(err, syscall.EACCES):
-		return errors.New("permission denied; ports below 1024 need the right to bind them (CAP_NET_BIND_SERVICE)")
-	case errors.Is(err, syscall.EADDRNOTAVAIL):
-		return errors.New("this machine does not have the address")
-	}
-	return err
-}
-
-// listenTCP opens one socket a shard on address. The first is tried without
-// SO_REUSEPORT: with it, the kernel would share a port that another weir holds.
-func listenTCP(address string, shards int, shared bool) ([]net.Listener, error) {
-	network := networkOf(address)
-	if !shared || !reusePort {
-		probe, err := net.Listen(network, address)
-		if err != nil {
-			return nil, err
-		}
-		if !reusePort {
-			return []net.Listener{probe}, nil
-		}
-		address = probe.Addr().String()
-		_ = probe.Close()
-	}
-	lc := net.ListenConfig{Control: setReusePort}
-	var out []net.Listener
-	for range shards {
-		ln, err := lc.Listen(context.Background(), network, address)
-		if err != nil {
-			for _, opened := range out {
-				_ = opened.Close()
-			}
-			return nil, err
-		}
-		out = append(out, ln)
-	}
-	return out, nil
-}
-
-// networkOf keeps a written-out wildcard to its own address family, so that
-// 0.0.0.0:80 and [::]:80 can stand side by side; Go would open both for either.
-func networkOf(address string) string {
-	switch host, _, _ := net.SplitHostPort(address); host {
-	case "0.0.0.0":
-		return "tcp4"
-	case "::":
-		return "tcp6"
-	}
-	return "tcp"
-}
-
-// listenUnix opens a Unix socket. A file that a dead process has left there is
-// removed, one that somebody listens on is not.
-func listenUnix(path string) ([]net.Listener, error) {
-	ln, err := net.Listen("unix", path)
-	if errors.Is(err, syscall.EADDRINUSE) {
-		if c, dialErr := net.DialTimeout("unix", path, time.Second); dialErr == nil {
-			_ = c.Close()
-			return nil, err
-		}
-		if info, statErr := os.Lstat(path); statErr != nil || info.Mode()&fs.ModeSocket == 0 {
-			return nil, err
-		}
-		if err := os.Remove(path); err != nil {
-			return nil, err
-		}
-		ln, err = net.Listen("unix", path)
-	}
-	if err != nil {
-		return nil, err
-	}
-	return []net.Listener{ln}, nil
-}
-
-// serve accepts connections on every socket.
-func (ln *listener) serve(g *Gateway) {
-	for shard := range g.servers {
-		socket := ln.sockets[shard%len(ln.sockets)]
-		server := ln.server(g.servers[shard], shard)
-		server.Logger = silent{}
-		ln.accepting.Add(1)
-		go func() {
-			defer ln.accepting.Done()
-			if err := server.Serve(tagged{socket}); err != nil && !errors.Is(err, net.ErrClosed) {
-				g.log.Error().Err(err).Str("listener", ln.known.Load().name).Msg("cannot accept connections any more")
-			}
-		}()
-	}
-}
-
-// frontProtocol is what a connection is handed over by: fasthttp accepts it
-// and lends it a worker, the front end drives it (docs/adr/0001).
-const frontProtocol = "weir/h1"
-
-func (ln *listener) server(front *h1.Server, shard int) *fasthttp.Server {
-	server := &fasthttp.Server{
-		Concurrency: 1 << 30,
-		Handler:     func(*fasthttp.RequestCtx) { panic("BUG: fasthttp serves a connection by itself") },
-	}
-	server.NextProto(frontProtocol, func(c net.Conn) error {
-		// A goroutine of its own: fasthttp's frames above it would double the
-		// stack of every idle connection.
-		go ln.drive(front, shard, c.(*taggedConn).hand())
-		return nil
-	})
-	return server
-}
-
-// drive serves one connection until it ends.
-func (ln *listener) drive(front *h1.Server, shard int, nc net.Conn) {
-	defer nc.Close()
-	address, known := clientOf(nc), ln.known.Load()
-	if !ln.admission.enter(address) {
-		known.stats.Refuse(shard)
-		front.TurnAway(nc)
-		return
-	}
-	known.stats.Accept(shard)
-	front.Serve(nc, known.name)
-	known.stats.Close(shard)
-	ln.admission.leave(address)
-}
-
-func clientOf(nc net.Conn) netip.Addr {
-	if tcp, ok := nc.RemoteAddr().(*net.TCPAddr); ok {
-		return tcp.AddrPort().Addr().Unmap()
-	}
-	return netip.Addr{}
-}
-
-// close stops accepting. Connections that are open stay open.
-func (ln *listener) close() {
-	for _, socket := range ln.sockets {
-		_ = socket.Close()
-	}
-	ln.accepting.Wait()
-}
-
-// tagged makes fasthttp hand connections over by frontProtocol.
-type tagged struct{ net.Listener }
-
-func (t tagged) Accept() (net.Conn, error) {
-	c, err := t.Listener.Accept()
-	if err != nil {
-		return nil, err
-	}
-	return &taggedConn{Conn: c}, nil
-}
-
-type taggedConn struct {
-	net.Conn
-	handed bool
-}
-
-// hand returns the connection, which fasthttp no longer closes.
-func (c *taggedConn) hand() net.Conn {
-	c.handed = true
-	return c.Conn
-}
-
-// Close closes the connection unless it was handed over.
-func (c *taggedConn) Close() error {
-	if c.handed {
-		return nil
-	}
-	return c.Conn.Close()
-}
-
-// Handshake and ConnectionState are what fasthttp asks for the protocol.
-func (c *taggedConn) Handshake() error { return nil }
-
-func (c *taggedConn) ConnectionState() tls.ConnectionState {
-	return tls.ConnectionState{NegotiatedProtocol: frontProtocol}
-}
-
-// silent drops fasthttp's own log: what it could say, the gateway says.
-type silent struct{}
-
-func (silent) Printf(string, ...any) {}

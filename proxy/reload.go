@@ -16,10 +16,10 @@ import (
 // and deployments write in several steps.
 const settleTime = 100 * time.Millisecond
 
-// watch reloads when a file of the source changes, until ctx ends; the channel
+// watchFiles reloads when a file of the source changes, until ctx ends; the channel
 // is closed then. Directories are watched, not files: editors replace files,
 // and Kubernetes swaps a symbolic link beside them.
-func (g *Gateway) watch(ctx context.Context) <-chan struct{} {
+func (g *Gateway) watchFiles(ctx context.Context) <-chan struct{} {
 	done := make(chan struct{})
 	if len(g.source.Files()) == 0 || !g.options.Watch {
 		close(done)

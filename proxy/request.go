@@ -33,6 +33,7 @@ type request struct {
 	answer []byte // content of an answer that the gateway writes
 	trace  []byte // traceparent as sent on
 	call   upstream.Call
+	grpc   grpcCall
 	events eventStream
 	record observe.Record
 }
@@ -55,11 +56,13 @@ func (g *Gateway) finish(r *request) {
 	if x.Refusal != nil {
 		g.answerRefusal(r)
 	}
+	r.direct()
 	err := x.Front.Send(x)
 	if errors.Is(err, exchange.ErrUnsent) {
 		x.Refuse(refusalOfContent(err))
 		x.Cause = err
 		g.answerRefusal(r)
+		r.direct()
 		err = x.Front.Send(x)
 	}
 	if err != nil && x.Cause == nil {
@@ -67,6 +70,18 @@ func (g *Gateway) finish(r *request) {
 	}
 	g.observe(r)
 	g.release(r)
+}
+
+// direct tells a client how to come next time: over TLS (RFC 6797 §7.1), and
+// by what protocol (RFC 7838 §3).
+func (r *request) direct() {
+	x := r.x
+	if r.mapping != nil && r.mapping.security.hsts != nil && x.Scheme == "https" {
+		x.Response.SetCanonical(nameHSTS, r.mapping.security.hsts)
+	}
+	if x.TLS != nil && x.TLS.AltSvc != nil {
+		x.Response.SetCanonical(nameAltSvc, x.TLS.AltSvc)
+	}
 }
 
 // refusalOfContent tells why an answer's content could not be had.
@@ -92,9 +107,14 @@ func (g *Gateway) observe(r *request) {
 	rec.Method, rec.Host, rec.RequestTarget, rec.Path = x.Request.Method(), x.Authority, x.Target, x.Path
 	rec.Status, rec.BytesIn, rec.BytesOut = x.Response.StatusCode(), x.BytesIn, x.BytesOut
 	rec.UpstreamName, rec.Target, rec.UpstreamStatus = x.Upstream, x.Address, x.UpstreamStatus
+	rec.GRPC = r.callEnd()
 	rec.Retries, rec.ConnectionReused = x.Retries, x.Reused
 	rec.RequestID, rec.TraceParent = x.RequestID, r.trace
 	rec.UserAgent, rec.Referer = x.Request.UserAgent(), x.Request.Referer()
+	if x.TLS != nil {
+		rec.TLS = x.TLS.Version
+		recordClient(&rec.Identity, x.TLS.Client)
+	}
 	rec.Aborted, rec.Upgraded = x.Aborted, rec.Status == 101
 	if x.Malformed != nil {
 		rec.Method, rec.ErrorMessage = nil, x.Malformed.Reason
@@ -110,22 +130,32 @@ func (g *Gateway) observe(r *request) {
 	default:
 		rec.UpstreamError = x.Cause.Error()
 	}
-	stats, logged := r.live.stray, true
+	stray, logged := r.live.stray, true
 	if r.mapping != nil {
 		rec.Domain, rec.BasePath = r.mapping.domain, r.mapping.basePath
 		rec.API, rec.Stage = r.mapping.stage.api, r.mapping.stage.name
-		stats = r.mapping.stage.stray
+		stray = r.mapping.stage.stray
 	}
+	stats := stray
 	if r.route != nil {
 		rec.Route, rec.RouteKey = r.route.path, r.route.key
 		stats, logged = r.route.stats, r.route.logged
 	}
 	if g.counting {
 		stats.Observe(rec)
+		stray.ObserveCall(rec.Shard, rec.GRPC)
 	}
 	if logged && g.access != nil {
 		g.access.Write(rec)
 	}
+}
+
+func recordClient(identity *observe.Identity, c *exchange.ClientCertificate) {
+	if c == nil {
+		return
+	}
+	identity.ClientCertSubject, identity.ClientCertIssuer, identity.ClientCertSerial = c.Subject, c.Issuer, c.Serial
+	identity.ClientCertPEM, identity.ClientCertNotBefore, identity.ClientCertNotAfter = c.PEM, c.NotBefore, c.NotAfter
 }
 
 // keptBuffer is the largest scratch buffer that goes back to the pool.
@@ -138,5 +168,6 @@ func (g *Gateway) release(r *request) {
 	if cap(r.body) > keptBuffer {
 		r.body = nil
 	}
+	r.grpc.reset()
 	g.requests.Put(r)
 }

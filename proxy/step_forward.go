@@ -13,7 +13,7 @@ import (
 func (g *Gateway) forward(r *request) bool {
 	switch route := r.route; {
 	case route.upstream != nil:
-		return g.gather(r) && g.send(r)
+		return g.gather(r) && r.decodeCall() && g.send(r)
 	case route.redirect != nil:
 		return route.redirect.answer(r)
 	case route.answer != nil:
@@ -86,6 +86,9 @@ func (g *Gateway) send(r *request) bool {
 		Upgrade:   r.upgrade(),
 	}
 	x.Limits = exchange.TunnelLimits{Idle: route.timeouts.tunnelIdle, Total: route.timeouts.tunnelTotal}
+	if !r.boundCall() {
+		return false
+	}
 	first := route.upstream.balancer.Pick(x.Shard, nil)
 	refusal := g.sendTo(r, first)
 	if refusal != nil && r.call.Unsent && route.retry {

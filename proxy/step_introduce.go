@@ -2,6 +2,9 @@ package proxy
 
 import (
 	"net/netip"
+	"strings"
+
+	"weir/proxy/exchange"
 )
 
 // introduce adds what the upstream is told about the client and about the way
@@ -32,8 +35,28 @@ func (g *Gateway) introduce(r *request) {
 		r.trace = appendTraceParent(r.trace[:0], h.PeekCanonical(nameTraceParent))
 		r.setOnly(hasTraceParent, nameTraceParent, r.trace)
 	}
+	if r.mapping.security.forward && x.TLS != nil {
+		r.introduceCertificate(x.TLS.Client)
+	}
 	r.field = appendVia(r.field[:0], r, g.pseudonym)
 	r.setOnly(hasVia, nameVia, r.field)
+}
+
+// introduceCertificate tells the upstream which certificate the client has
+// shown to the gateway (RFC 9440), and that there was none.
+func (r *request) introduceCertificate(c *exchange.ClientCertificate) {
+	h := &r.x.Request
+	if r.fields&hasClientCert != 0 { // of a trusted proxy; this connection has its own
+		h.DelBytes(nameClientCert)
+		h.DelBytes(nameClientChain)
+	}
+	if c == nil {
+		return
+	}
+	h.SetCanonical(nameClientCert, c.Field)
+	if len(c.ChainField) > 0 {
+		h.SetCanonical(nameClientChain, c.ChainField)
+	}
 }
 
 // setOnly makes value the only one of a field. Lines that the client has sent
@@ -68,12 +91,14 @@ func appendValues(dst []byte, r *request, bit fieldBits, name []byte) []byte {
 
 func appendVia(dst []byte, r *request, pseudonym []byte) []byte {
 	dst = appendValues(dst, r, hasVia, nameVia)
-	if r.x.Old {
-		dst = append(dst, "1.0 "...)
-	} else {
-		dst = append(dst, "1.1 "...)
-	}
-	return append(dst, pseudonym...)
+	dst = append(dst, receivedBy(r.x.Protocol)...)
+	return append(append(dst, ' '), pseudonym...)
+}
+
+// receivedBy is the version of a protocol as Via has it (RFC 9110 §7.6.3).
+func receivedBy(protocol string) string {
+	_, version, _ := strings.Cut(protocol, "/")
+	return version
 }
 
 func appendAddr(dst []byte, addr netip.Addr) []byte {

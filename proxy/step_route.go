@@ -15,11 +15,20 @@ func (g *Gateway) route(r *request) bool {
 	if x.Malformed != nil {
 		return x.Refuse(exchange.OfStatus(x.Malformed.Status))
 	}
+	r.recognize()
 	if x.Request.IsConnect() {
 		return x.Refuse(exchange.NotImplemented)
 	}
 	if len(x.Target) == 1 && x.Target[0] == '*' {
 		return g.answerServerOptions(r)
+	}
+	if x.TLS == nil {
+		if g.answerChallenge(r) {
+			return false
+		}
+		if port, ok := r.live.redirecting[x.Listener]; ok && x.Scheme == "http" {
+			return r.toHTTPS(port)
+		}
 	}
 	path := x.Target
 	if i := bytes.IndexByte(path, '?'); i >= 0 {
@@ -40,6 +49,12 @@ func (g *Gateway) route(r *request) bool {
 	default:
 		r.mapping = nil
 		return x.Refuse(exchange.NoRoute)
+	}
+	if x.TLS != nil && !isDirected(r) {
+		return x.Refuse(exchange.Misdirected)
+	}
+	if r.mapping.security.redirect && x.Scheme == "http" {
+		return r.toHTTPS(r.live.securePort)
 	}
 	r.route, found = r.mapping.stage.tree.Find(x.Request.Method(), r.rest, &r.params, r)
 	switch found {

@@ -4,6 +4,8 @@ import (
 	"bytes"
 
 	"github.com/valyala/fasthttp"
+
+	"weir/proxy/grpc"
 )
 
 // transform makes of the client's request the one that the upstream gets.
@@ -14,6 +16,9 @@ func (g *Gateway) transform(r *request) bool {
 	}
 	g.strip(r)
 	g.introduce(r)
+	if r.grpc.kind != grpc.None && !r.prepareCall() {
+		return false
+	}
 	r.route.requestHeaders.applyToRequest(&r.x.Request)
 	return true
 }
@@ -41,6 +46,7 @@ const (
 	hasVia
 	hasRequestID
 	hasTraceParent
+	hasClientCert
 	hasDisguised
 )
 
@@ -85,6 +91,8 @@ func fieldBit(name []byte) fieldBits {
 		return hasRequestID
 	case "Traceparent":
 		return hasTraceParent
+	case "Client-Cert", "Client-Cert-Chain":
+		return hasClientCert
 	}
 	return 0
 }
@@ -177,6 +185,7 @@ var claimedFields = []namedBit{
 	{hasForwardedProto, "X-Forwarded-Proto"}, {hasForwardedOther, "X-Forwarded-Port"},
 	{hasForwardedOther, "X-Forwarded-Server"}, {hasForwardedOther, "X-Forwarded-Prefix"},
 	{hasForwardedOther, "X-Forwarded-Scheme"}, {hasForwardedOther, "X-Forwarded-Ssl"}, {hasRealIP, "X-Real-Ip"},
+	{hasClientCert, "Client-Cert"}, {hasClientCert, "Client-Cert-Chain"},
 }
 
 // removeListed removes the fields that Connection lists, but none that a

@@ -120,7 +120,9 @@ func (m *Manager) Publish(t *Terms) {
 
 func (m *Manager) publish(t *Terms) {
 	m.tickets.set(t.tickets, m.now())
-	m.dev.allow(t)
+	if err := m.dev.allow(t); err != nil {
+		m.log.Error("names of the development authority cannot be served", "error", err)
+	}
 	m.acme.publish(t)
 	m.published.Store(t)
 	if m.watcher != nil {

@@ -63,6 +63,7 @@ func (p *policy) config(m *Manager, protocols *protocolSet) *stdtls.Config {
 		Time: m.now, NextProtos: protocols.names, GetCertificate: m.certificate,
 		GetEncryptedClientHelloKeys: m.echKeys,
 		WrapSession:                 m.tickets.wrap(p.key), UnwrapSession: m.tickets.unwrap(p.key),
+		DynamicRecordSizingDisabled: true, // answers are written whole; small records would cost a send each
 	}
 	p.profile.apply(c)
 	if protocols.quic {

@@ -13,11 +13,12 @@ trap finish EXIT
 
 port=$((21000 + RANDOM % 8000))
 
-await() { # URL
+await() { # URL, curl's arguments
 	for _ in $(seq 100); do
-		curl -so /dev/null "$1" && return
+		curl -so /dev/null "$@" && return
 		sleep 0.05
 	done
 	echo "$(basename "$0" .sh): nothing answers at $1" >&2
+	tail -n 5 "$folder"/*.log >&2
 	exit 1
 }

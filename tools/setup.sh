@@ -2,6 +2,8 @@
 # Installs the programs that the measurements and load tests need, and skips what is present.
 #
 #   tools/setup.sh NAME…    nginx haproxy caddy wrk h2load k6 taskset rsvg-convert strace git curl gcc go
+#                           openssl h2spec gtlsclient chromium pebble pebble-challtestsrv
+#                           grpc-interop-client grpc-interop-server
 #   tools/setup.sh          lists them
 #
 # Go programs are built once into .cache/bin at a pinned version; the others come from the system's packages.
@@ -11,7 +13,11 @@ root=$(cd "$(dirname "$0")/.." && pwd)
 bin=$root/.cache/bin
 
 caddy_version=v2.11.9
+grpc_version=v1.85.0
 k6_version=v1.8.1
+pebble_version=v2.10.1
+# Where tools/pinned says which.
+h2spec_version=$(sed -n 's|^\tgithub.com/summerwind/h2spec \([^ ]*\).*|\1|p' "$root/tools/pinned/go.mod")
 
 say() { printf 'setup: %s\n' "$*" >&2; }
 
@@ -36,17 +42,38 @@ from_packages() { # program, package, why
 	}
 }
 
-from_source() { # program, module path, version, why
-	local mark=$bin/.$1-$3
-	if [ -x "$bin/$1" ] && [ -e "$mark" ]; then
-		say "$1 $3 is present: $bin/$1"
-		return
-	fi
+is_built() { # program, version
+	[ -x "$bin/$1" ] && [ -e "$bin/.$1-$2" ]
+}
+
+# The name of a Go program is that of its package, which may be as general as "server": hence a folder of its own.
+from_source() { # program, package, version, why
+	is_built "$1" "$3" && return
 	say "building $1 $3 into $bin, which takes some minutes the first time: $4"
 	mkdir -p "$bin"
-	GOBIN=$bin GOFLAGS= CGO_ENABLED=0 go install -trimpath "$2@$3"
-	rm -f "$bin/.$1-"*
-	touch "$mark"
+	local built
+	built=$(mktemp -d "$bin/.build-XXXXXX")
+	if GOBIN=$built GOFLAGS= CGO_ENABLED=0 go install -trimpath "$2@$3" && mv -f "$built/${2##*/}" "$bin/$1"; then
+		rm -rf "$built" "$bin/.$1-v"*
+		touch "$bin/.$1-$3"
+		return
+	fi
+	rm -rf "$built"
+	say "cannot build $1 $3"
+	return 1
+}
+
+# For a module without a go.mod, whose own requirements only a module of ours can pin.
+from_pinned() { # program, package, version, why
+	is_built "$1" "$3" && return
+	say "building $1 $3 into $bin: $4"
+	mkdir -p "$bin"
+	CGO_ENABLED=0 go -C "$root/tools/pinned" build -trimpath -o "$bin/$1" "$2" || {
+		say "cannot build $1 $3"
+		return 1
+	}
+	rm -f "$bin/.$1-v"*
+	touch "$bin/.$1-$3"
 }
 
 c_library() { # comes with no program that could be looked for
@@ -63,6 +90,9 @@ install_one() {
 	strace) from_packages strace strace "counts system calls" ;;
 	git) from_packages git git "the tests ask it for the files of the checkout" ;;
 	curl) from_packages curl curl "the tests run the commands of README.md" ;;
+	openssl) from_packages openssl openssl "makes and reads certificates, and speaks TLS as a client" ;;
+	gtlsclient) from_packages gtlsclient ngtcp2-client "an HTTP/3 client of another family" ;;
+	chromium) from_packages chromium chromium "a browser, for HTTP/3" ;;
 	gcc) from_packages gcc gcc "the race detector needs a C compiler" && c_library ;;
 	go) command -v go >/dev/null || {
 		say "cannot install go: take Go 1.26 or newer from https://go.dev/dl/ and put it on PATH"
@@ -70,6 +100,11 @@ install_one() {
 	} ;;
 	rsvg-convert) from_packages rsvg-convert librsvg2-bin "turns the pictures into PNG, to look at them" ;;
 	caddy) from_source caddy github.com/caddyserver/caddy/v2/cmd/caddy "$caddy_version" "a peer of the comparison" ;;
+	h2spec) from_pinned h2spec github.com/summerwind/h2spec/cmd/h2spec "$h2spec_version" "the conformance suite of HTTP/2" ;;
+	pebble) from_source pebble github.com/letsencrypt/pebble/v2/cmd/pebble "$pebble_version" "an ACME server to test against" ;;
+	pebble-challtestsrv) from_source pebble-challtestsrv github.com/letsencrypt/pebble/v2/cmd/pebble-challtestsrv "$pebble_version" "names and challenges for pebble" ;;
+	grpc-interop-client) from_source grpc-interop-client google.golang.org/grpc/interop/client "$grpc_version" "the interoperability cases of gRPC" ;;
+	grpc-interop-server) from_source grpc-interop-server google.golang.org/grpc/interop/server "$grpc_version" "what grpc-interop-client asks" ;;
 	k6) from_source k6 go.k6.io/k6 "$k6_version" "runs the scripts in loadtest/" ;;
 	*)
 		say "unknown program \"$1\""
@@ -79,7 +114,7 @@ install_one() {
 }
 
 if [ $# = 0 ]; then
-	sed -n '2,6s/^# \{0,1\}//p' "$0"
+	sed -n '2,8s/^# \{0,1\}//p' "$0"
 	exit 0
 fi
 status=0

@@ -26,6 +26,8 @@ type Gateway interface {
 	Document() any
 	// UpstreamStates returns the state of each target, for JSON.
 	UpstreamStates() any
+	// CertificateStates returns the certificates that are served, for JSON.
+	CertificateStates() any
 	// Reload reads the document again.
 	Reload() error
 }
@@ -60,6 +62,7 @@ func Handler(g Gateway, token, metricsType string) fasthttp.RequestHandler {
 	})
 	r.GET("/config", func(ctx *fasthttp.RequestCtx) { writeJSON(ctx, g.Document()) })
 	r.GET("/upstreams", func(ctx *fasthttp.RequestCtx) { writeJSON(ctx, g.UpstreamStates()) })
+	r.GET("/certificates", func(ctx *fasthttp.RequestCtx) { writeJSON(ctx, g.CertificateStates()) })
 	r.POST("/reload", func(ctx *fasthttp.RequestCtx) {
 		if err := g.Reload(); err != nil {
 			problem(ctx, 422, "document", "The document was not loaded; the last good one goes on being served.", err.Error())
@@ -81,6 +84,7 @@ GET  /readyz        requests are served
 GET  /metrics       Prometheus metrics
 GET  /config        the document as it is served, without secrets
 GET  /upstreams     the state of each target
+GET  /certificates  the certificates that are served, and when they end
 POST /reload        read the document again
 GET  /debug/pprof/  profiles
 `

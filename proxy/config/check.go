@@ -186,6 +186,9 @@ func (c *checker) upstreams(at *place) {
 				continue
 			}
 			anyTLS = anyTLS || target.TLS
+			if target.HTTP2 && upstream.Protocol == HTTP1 {
+				c.mistake(where, "h2c:// is HTTP/2, and the upstream's protocol is http1", "write http://, or take protocol away")
+			}
 			if first, twice := seen[target]; twice {
 				c.mistake(where, "the target is there twice", "it is also targets["+strconv.Itoa(first)+"]")
 				continue

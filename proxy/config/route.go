@@ -21,6 +21,7 @@ type Route struct {
 	MaxBody         ByteSize `yaml:"maxBody" doc:"The largest request body. 0 is what the flag says, none (or -1) is no limit."`
 	Retry           *bool    `yaml:"retry" needs:"upstream" default:"true" doc:"Whether a request that surely had no effect may be sent again."`
 	Upgrade         []string `yaml:"upgrade" needs:"upstream" default:"websocket" pattern:"^[a-z0-9!#$%&'*+.^_\x60|~/-]+$" doc:"The protocols that a connection may be upgraded to. An empty list allows none."`
+	GRPCWeb         bool     `yaml:"grpcWeb" needs:"upstream" doc:"Whether calls in gRPC-Web, as browsers make them, are translated for an upstream that speaks gRPC. Other requests pass as they are."`
 	AccessLog       *bool    `yaml:"accessLog" doc:"Whether requests are written to the access log. Without it, the flag decides."`
 }
 

@@ -247,6 +247,7 @@ func TestParseTarget(t *testing.T) {
 	f("https://A.example.org:8443/b/c/", Target{TLS: true, Address: "A.example.org:8443", Host: "A.example.org:8443", Base: "/b/c"})
 	f("http://[::1]:80", Target{Address: "[::1]:80", Host: "[::1]:80"})
 	f("http://[::1]/x", Target{Address: "[::1]:80", Host: "[::1]", Base: "/x"})
+	f("h2c://a:50051/x", Target{HTTP2: true, Address: "a:50051", Host: "a:50051", Base: "/x"})
 	f("unix:/run/a.sock", Target{Unix: true, Address: "/run/a.sock", Host: "localhost"})
 	f("unix:/run/a.sock:/b", Target{Unix: true, Address: "/run/a.sock", Host: "localhost", Base: "/b"})
 	for _, bad := range []string{"", "a:80", "http:/a", "http://a:", "http://a:65536", "http://a:-1", "http://a@b", "http://[fe80::1%25eth0]", "HTTP://a", "http://a/b?c", "unix:", "unix:/" + strings.Repeat("a", 103)} {

@@ -11,7 +11,8 @@ import (
 type Upstream struct {
 	_ struct{} `doc:"A named group of targets."`
 
-	Targets        []string     `yaml:"targets" required:"true" pattern:"^(https?://.+|unix:/.+)$" example:"http://10.0.0.1:8080" doc:"The addresses: http:// or https://host:port with an optional base path, or unix:/path of a socket, where :/base may follow."`
+	Targets        []string     `yaml:"targets" required:"true" pattern:"^(https?://.+|h2c://.+|unix:/.+)$" example:"http://10.0.0.1:8080" doc:"The addresses: http:// or https://host:port with an optional base path, h2c:// for HTTP/2 in clear, or unix:/path of a socket, where :/base may follow."`
+	Protocol       string       `yaml:"protocol" enum:"auto|http1|h2" default:"auto" doc:"What the targets are spoken to in. auto is HTTP/1.1, HTTP/2 for h2c:// targets, and for gRPC on https targets that choose it. h2 is HTTP/2 for every request, without TLS with prior knowledge. http1 is HTTP/1.1 alone."`
 	Balance        string       `yaml:"balance" enum:"roundRobin|leastLoaded" default:"roundRobin" doc:"How a target is chosen."`
 	TLS            *UpstreamTLS `yaml:"tls" doc:"How https targets are verified, and what they are shown."`
 	MaxConnections int          `yaml:"maxConnections" min:"0" doc:"Connections open at once to each target. 0 is what the flag says."`
@@ -37,6 +38,8 @@ type UpstreamTLS struct {
 type Target struct {
 	TLS  bool
 	Unix bool
+	// HTTP2 tells that the target speaks HTTP/2 without being asked.
+	HTTP2 bool
 	// Address is what is dialled: host:port, or the path of the socket.
 	Address string
 	// Host is what the target is called in a Host header and in TLS.
@@ -45,7 +48,14 @@ type Target struct {
 	Base string
 }
 
-// ParseTarget takes apart http://host:port/base, https://…, or unix:/path:/base.
+// Values of Upstream.Protocol.
+const (
+	AutoProtocol = "auto"
+	HTTP1        = "http1"
+	HTTP2        = "h2"
+)
+
+// ParseTarget takes apart http://host:port/base, https://…, h2c://…, or unix:/path:/base.
 func ParseTarget(text string) (Target, error) {
 	t, wrong := parseTarget(text)
 	if wrong != nil {
@@ -62,9 +72,9 @@ func parseTarget(text string) (Target, *complaint) {
 	if !ok {
 		return Target{}, complain("a target needs a scheme", didYouMean("http://"+text))
 	}
-	t := Target{TLS: scheme == "https"}
-	if scheme != "http" && scheme != "https" {
-		return Target{}, complain("unknown scheme "+quote(scheme), "write http://, https:// or unix:/path")
+	t := Target{TLS: scheme == "https", HTTP2: scheme == "h2c"}
+	if scheme != "http" && scheme != "https" && scheme != "h2c" {
+		return Target{}, complain("unknown scheme "+quote(scheme), "write http://, https://, h2c:// or unix:/path")
 	}
 	if i := strings.IndexAny(rest, "?#"); i >= 0 {
 		what := "a query"

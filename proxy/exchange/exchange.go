@@ -36,12 +36,19 @@ type Front interface {
 	Interim(h *fasthttp.ResponseHeader) error
 	// Gone tells whether the client has left. Any goroutine may ask.
 	Gone() bool
+	// Notify has w.Wake called when the client leaves, where the front end learns
+	// of it by itself; nil takes that back. Without it, Gone has to be asked.
+	Notify(w Waker)
 	// StopBody ends a read of the request body that another goroutine is in.
 	StopBody()
 	// Send sends the answer of x, its stream or tunnel included, and returns
 	// when all is sent or cannot be.
 	Send(x *Exchange) error
 }
+
+// Waker is told that something is to be looked at again. Wake must not wait,
+// may be called by any goroutine, and once more than it should have been.
+type Waker interface{ Wake() }
 
 // Exchange is one request and its answer. Front ends pool it: whatever it
 // holds is valid until the way ends. It is used by one goroutine at a time.
@@ -54,6 +61,7 @@ type Exchange struct {
 	Listener  string    // name in the document
 	Protocol  string    // "HTTP/1.1"
 	Secure    bool      // came in over TLS
+	TLS       *TLS      // of the connection, nil in clear
 	Peer      netip.AddrPort
 	Malformed *Malformed // the request cannot be served; nothing else is set
 
@@ -112,7 +120,7 @@ func (x *Exchange) Reset() {
 	x.Front, x.Start, x.Malformed = nil, time.Time{}, nil
 	x.Target, x.Authority, x.Path, x.RequestID = target, authority, path, id
 	x.RequestLength, x.RequestBody, x.RequestBytes = 0, nil, nil
-	x.Old, x.Secure, x.MaxBody = false, false, 0
+	x.Old, x.Secure, x.TLS, x.MaxBody = false, false, nil, 0
 	x.Client, x.Peer, x.Scheme, x.Query, x.HasQuery = netip.Addr{}, netip.AddrPort{}, "", nil, false
 	x.Listener, x.Protocol, x.Shard = "", "", 0
 	x.Bytes, x.Stream, x.Tunnel, x.Length, x.Refusal, x.Cause, x.Limits = nil, nil, nil, 0, nil, nil, TunnelLimits{}

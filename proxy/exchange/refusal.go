@@ -37,6 +37,7 @@ var (
 	Trace             = &Refusal{405, "trace", "TRACE is not served.", "", FromClient}
 	BodyTooLarge      = &Refusal{413, "body_too_large", "The request body is larger than allowed.", "http_request_error", FromClient}
 	TargetTooLong     = &Refusal{414, "target_too_long", "The request target is too long.", "http_request_error", FromClient}
+	Misdirected       = &Refusal{421, "misdirected", "The connection was made for another host.", "", FromClient}
 	ExpectationFailed = &Refusal{417, "expectation_failed", "The expectation is not supported.", "http_request_error", FromClient}
 	HeaderTooLarge    = &Refusal{431, "header_too_large", "The header section is too large.", "http_request_error", FromClient}
 	NotImplemented    = &Refusal{501, "not_implemented", "The method or transfer coding is not supported.", "http_request_error", FromClient}
@@ -61,6 +62,7 @@ var (
 	MalformedAnswer    = &Refusal{502, "malformed_answer", "The upstream's answer is malformed.", "http_protocol_error", FromUpstream}
 	AnswerHeadTooLarge = &Refusal{502, "answer_head_too_large", "The header section of the upstream's answer is too large.", "http_response_header_section_size", FromUpstream}
 	TruncatedAnswer    = &Refusal{502, "truncated_answer", "The upstream's answer ended early.", "http_response_incomplete", FromUpstream}
+	ProtocolMismatch   = &Refusal{502, "protocol_mismatch", "The upstream speaks another protocol.", "http_protocol_error", FromUpstream}
 	UpgradeFailed      = &Refusal{502, "upgrade_failed", "The upstream changed protocols without being asked.", "http_upgrade_failed", FromUpstream}
 	TLSFailed          = &Refusal{502, "tls_failed", "The TLS handshake with the upstream failed.", "tls_protocol_error", FromUpstream}
 	TLSCertificate     = &Refusal{502, "tls_certificate", "The upstream's certificate is not accepted.", "tls_certificate_error", FromUpstream}
@@ -71,11 +73,11 @@ var (
 func Refusals() []*Refusal {
 	return []*Refusal{
 		BadRequest, BadPath, RequestTimeout, NoRoute, NoDomain, NoMethod, Trace, BodyTooLarge, TargetTooLong,
-		ExpectationFailed, HeaderTooLarge, NotImplemented, Version, ClientGone,
+		ExpectationFailed, Misdirected, HeaderTooLarge, NotImplemented, Version, ClientGone,
 		Overloaded, Internal, Configuration, Loop,
 		NoTarget, PoolExhausted, NotResolved, ConnectionRefused, Unreachable, ConnectTimeout, ConnectionClosed,
 		WriteTimeout, FirstByteTimeout, TotalTimeout, MalformedAnswer, AnswerHeadTooLarge, TruncatedAnswer,
-		UpgradeFailed, TLSFailed, TLSCertificate, UpstreamReset,
+		ProtocolMismatch, UpgradeFailed, TLSFailed, TLSCertificate, UpstreamReset,
 	}
 }
 

@@ -71,10 +71,10 @@ func (b *requestBody) Close() error { return nil }
 // SpliceTo moves some of the body to dst within the kernel, as
 // wire.Body.Splice does.
 func (b *requestBody) SpliceTo(dst *wire.Sock) (int64, error) {
-	if len(b.c.work.in.ahead) > 0 || b.expect {
+	if len(b.c.work.in.ahead) > 0 || b.expect || !b.c.sock.IsClear() {
 		return 0, wire.ErrNoSplice
 	}
-	n, err := b.Body.Splice(dst, b.c.sock, spliceMost)
+	n, err := b.Body.Splice(dst, &b.c.sock.Sock, spliceMost)
 	if limit := b.c.work.x.MaxBody; limit >= 0 && b.Count() > limit {
 		return n, exchange.ErrBodyTooLarge
 	}

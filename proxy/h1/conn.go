@@ -10,16 +10,17 @@ import (
 	"time"
 
 	"weir/proxy/exchange"
+	"weir/proxy/front"
 	"weir/proxy/wire"
 )
 
 // conn is one client connection. Its goroutine runs serve; others may only
 // touch sock (to interrupt or close it) and the atomics.
 type conn struct {
-	server   *Server
-	sock     *wire.Sock
-	listener string
-	peer     netip.AddrPort
+	server *Server
+	sock   *wire.Conn
+	from   front.Origin
+	peer   netip.AddrPort
 
 	idle   atomic.Bool
 	tunnel atomic.Bool
@@ -42,7 +43,7 @@ type work struct {
 // inlet is what a connection's reader reads from: first the bytes that ended
 // the wait for a request, then the socket.
 type inlet struct {
-	sock  *wire.Sock
+	sock  *wire.Conn
 	ahead []byte // a part of first
 	first [2 << 10]byte
 }
@@ -56,11 +57,11 @@ func (in *inlet) Read(p []byte) (int, error) {
 	return in.sock.Read(p)
 }
 
-func (c *conn) serve() {
+func (c *conn) serve(early []byte) {
 	defer c.rest()
 	c.sock.WriteLimits(0, c.server.cfg.SendTimeout)
-	for c.keep = true; c.keep; {
-		if !c.await() {
+	for c.keep = true; c.keep; early = nil {
+		if !c.await(early) {
 			return
 		}
 		x := c.receive()
@@ -77,8 +78,12 @@ func (c *conn) serve() {
 // late: with 512 the 99th percentile doubled.
 const fewConnections = 128
 
-// await waits for the first bytes of a request and tells whether they came.
-func (c *conn) await() bool {
+// await waits for the first bytes of a request, unless early has them, and
+// tells whether they came.
+func (c *conn) await(early []byte) bool {
+	if len(early) > 0 {
+		return c.begin(copy(c.Lend(), early))
+	}
 	if c.work != nil && c.work.br.Buffered() > 0 {
 		c.begun = wire.Now()
 		return true
@@ -90,12 +95,12 @@ func (c *conn) await() bool {
 	}
 	c.idle.Store(true)
 	defer c.idle.Store(false)
-	if c.server.draining.Load() {
+	if c.server.IsDraining() {
 		return false
 	}
 	c.sock.ReadLimits(0, patience)
 	c.rest() // for who runs meanwhile: buffers in use by turns stay in the processor's cache
-	if c.server.open.Load() <= fewConnections {
+	if c.server.Open() <= fewConnections {
 		c.sock.Yield()
 	}
 	n, err := c.sock.ReadLent(c)
@@ -103,11 +108,18 @@ func (c *conn) await() bool {
 		return false
 	}
 	if !c.idle.CompareAndSwap(true, false) {
-		c.server.resume(c)
+		// Drain took the connection for an idle one while its request arrived.
+		c.server.Settled()
+		c.sock.Resume()
 	}
+	return c.begin(n)
+}
+
+// begin begins a request whose first n bytes lie in the lent buffer.
+func (c *conn) begin(n int) bool {
 	c.work.in.ahead = c.work.in.first[:n]
 	c.begun = wire.Now()
-	_, err = c.work.br.Peek(1)
+	_, err := c.work.br.Peek(1)
 	return err == nil
 }
 
@@ -171,7 +183,8 @@ func (c *conn) receive() *exchange.Exchange {
 	w := c.work
 	x := &w.x
 	w.used = true
-	x.Front, x.Shard, x.Listener, x.Protocol, x.Peer = c, c.server.shard, c.listener, "HTTP/1.1", c.peer
+	x.Front, x.Shard, x.Listener, x.Protocol, x.Peer = c, c.server.shard, c.from.Listener, "HTTP/1.1", c.peer
+	x.TLS, x.Secure = c.from.TLS, c.from.TLS != nil
 	c.sock.ReadLimits(limit(c.begun, c.server.cfg.HeadTimeout), 0)
 	w.head.Reset()
 	w.body.reset()
@@ -321,6 +334,26 @@ func (c *conn) linger() {
 
 // Gone tells whether the client has left.
 func (c *conn) Gone() bool { return c.sock.Gone() }
+
+// Notify does nothing: who waits for a socket asks Gone at its ticks.
+func (c *conn) Notify(exchange.Waker) {}
+
+// Retire ends the connection if it waits for a request.
+func (c *conn) Retire() {
+	if c.idle.CompareAndSwap(true, false) {
+		c.sock.Interrupt()
+	}
+}
+
+// CloseTunnels closes the connection if it is a tunnel.
+func (c *conn) CloseTunnels() {
+	if c.tunnel.Load() {
+		_ = c.sock.Close()
+	}
+}
+
+// Close closes the connection at once.
+func (c *conn) Close() error { return c.sock.Close() }
 
 // StopBody ends a read of the request body that another goroutine is in. The
 // connection serves no request after this one.

@@ -13,6 +13,8 @@ import (
 	"time"
 
 	"weir/proxy/exchange"
+	"weir/proxy/front"
+	"weir/proxy/wire"
 )
 
 // FuzzRequests holds the front end against the model: both must agree on how
@@ -94,8 +96,8 @@ func tableSeeds(tb testing.TB) (seeds [][]byte) {
 // serveStream runs the front end over a stream and returns what its handler saw.
 func serveStream(stream []byte, step int, readBodies bool) ([]modelRequest, modelEnd) {
 	rec := &recorder{end: endClean, readBodies: readBodies}
-	s := NewServer(Config{MaxHead: modelHead, MaxTarget: modelTarget, MaxFields: modelFields}, 0, rec)
-	s.Serve(&memoryConn{in: bytes.NewReader(stream), step: step}, "main")
+	s := NewServer(front.Config{MaxHead: modelHead, MaxTarget: modelTarget, MaxFields: modelFields}, 0, rec)
+	s.Serve(wire.NewConn(&memoryConn{in: bytes.NewReader(stream), step: step}), front.Origin{Listener: "main"}, nil)
 	return rec.seen, rec.end
 }
 

@@ -45,7 +45,7 @@ func (c *conn) Send(x *exchange.Exchange) error {
 	if x.Upstream == "" {
 		w.body.discard()
 	}
-	if !w.body.Done() || c.server.draining.Load() {
+	if !w.body.Done() || c.server.IsDraining() {
 		c.keep = false
 	}
 	if x.Tunnel != nil {
@@ -108,7 +108,8 @@ func (c *conn) appendHead(dst []byte, x *exchange.Exchange, bare, chunked bool) 
 	dst = wire.AppendStatusLine(dst, h.StatusCode(), h.StatusMessage())
 	dst, dated := wire.AppendFields(dst, h)
 	if !dated {
-		dst = c.server.date.append(dst, x.Start)
+		dst = append(dst, "Date: "...)
+		dst = append(c.server.date.Append(dst, x.Start), '\r', '\n')
 	}
 	switch {
 	case bare:
@@ -243,7 +244,7 @@ type splicer interface {
 // the head, the rest within the kernel where that can be.
 func (c *conn) sendLarge(x *exchange.Exchange, sent bool) error {
 	s, ok := x.Stream.(splicer)
-	if !ok {
+	if !ok || !c.sock.IsClear() {
 		return c.relay(x, sent, false)
 	}
 	w := c.work
@@ -262,7 +263,7 @@ func (c *conn) sendLarge(x *exchange.Exchange, sent bool) error {
 		sent, w.out = true, w.out[:0]
 	}
 	for !x.Stream.Done() {
-		n, err := s.SpliceTo(c.sock)
+		n, err := s.SpliceTo(&c.sock.Sock)
 		x.BytesOut += n
 		var sending *wire.SendError
 		switch {
@@ -367,9 +368,9 @@ func (c *conn) sendTunnel(x *exchange.Exchange) error {
 	}
 	early, _ := w.br.Peek(w.br.Buffered())
 	c.tunnel.Store(true)
-	c.server.tunnels.Add(1)
-	defer c.server.tunnels.Add(-1)
-	in, out := wire.Tunnel(wire.Side{Sock: c.sock, Early: early}, other.Side(), x.Limits.Idle, x.Limits.Total)
+	c.server.AddTunnel(1)
+	defer c.server.AddTunnel(-1)
+	in, out := wire.Tunnel(c.sock.Side(early), other.Side(), x.Limits.Idle, x.Limits.Total)
 	_, _ = w.br.Discard(len(early))
 	x.BytesIn, x.BytesOut = in, out
 	return nil

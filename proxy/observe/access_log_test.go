@@ -201,17 +201,19 @@ func TestSamplingKeepsFailures(t *testing.T) {
 	write(3, func(r *Record) { r.Status, r.Aborted = 201, true })
 	write(2, func(r *Record) { r.Status, r.Cause = 202, "upstream_reset" })
 	write(4, func(r *Record) { r.Status = 0 })
+	write(2, func(r *Record) { r.Status, r.GRPC = 203, GRPCStatusOf(5) })
+	write(20, func(r *Record) { r.Status, r.GRPC = 204, GRPCStatusOf(0) })
 	closeLog(t, l)
 	got := make(map[string]int)
 	for _, line := range linesOf(t, path) {
 		got[line]++
 	}
-	for status, want := range map[string]int{"200": 20, "404": 7, "500": 5, "201": 3, "202": 2, "-": 4} {
+	for status, want := range map[string]int{"200": 20, "404": 7, "500": 5, "201": 3, "202": 2, "203": 2, "204": 2, "-": 4} {
 		if got[status] != want {
 			t.Errorf("status %s: got %d lines; want %d", status, got[status], want)
 		}
 	}
-	wantCounts(t, l, 41, 0, 0)
+	wantCounts(t, l, 45, 0, 0)
 }
 
 func TestReopen(t *testing.T) {

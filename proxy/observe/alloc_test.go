@@ -20,6 +20,7 @@ func TestHotPathsAllocateNothing(t *testing.T) {
 	m := NewMetrics(2, "test")
 	route, upstream, listener, cause := m.Route("petstore", "prod", "/pets/{id}"), m.Upstream("pets", "10.0.0.1:8080"), m.Listener(":8080"), m.Cause("no_route")
 	f("RouteStats.Observe", func() { route.Observe(r) })
+	f("RouteStats.ObserveCall", func() { route.ObserveCall(1, GRPCStatusOf(0)) })
 	f("UpstreamStats", func() {
 		upstream.Observe(1, 200, time.Millisecond)
 		upstream.Fail(cause)
@@ -27,7 +28,12 @@ func TestHotPathsAllocateNothing(t *testing.T) {
 		upstream.Open(0)
 		upstream.Reuse(0)
 	})
-	f("ListenerStats", func() { listener.Accept(0); listener.Close(0); listener.Refuse(0) })
+	f("ListenerStats", func() {
+		listener.Accept(0)
+		listener.Close(0)
+		listener.Refuse(0)
+		listener.Handshake(0, HandshakeFull)
+	})
 	f("Refuse", func() { m.Refuse(0, cause) })
 
 	hostile := sampleRecord()

@@ -65,6 +65,7 @@ func (m *Metrics) Collect(out chan<- prometheus.Metric) {
 	for _, h := range m.hooks {
 		hooks = append(hooks, h)
 	}
+	sets := m.sets[:len(m.sets):len(m.sets)]
 	causes := m.causes[:len(m.causes):len(m.causes)]
 	m.mu.RUnlock()
 
@@ -82,6 +83,9 @@ func (m *Metrics) Collect(out chan<- prometheus.Metric) {
 	}
 	for _, h := range hooks {
 		out <- prometheus.MustNewConstMetric(h.desc, h.family.kind.valueType(), h.value())
+	}
+	for _, s := range sets {
+		s.each(func(value float64, labels ...string) { c.send(s.family, value, labels...) })
 	}
 }
 
@@ -110,6 +114,7 @@ func (c *collector) process(m *Metrics) {
 }
 
 func (c *collector) route(s *RouteStats) {
+	c.calls(s)
 	var t routeTotals
 	if !s.totals(&t) {
 		return
@@ -123,6 +128,16 @@ func (c *collector) route(s *RouteStats) {
 	c.histogram(f.requestSeconds, &t.took, s.api, s.stage, s.route)
 	c.count(f.requestBytes, t.bytesIn, s.api, s.stage, s.route)
 	c.count(f.responseBytes, t.bytesOut, s.api, s.stage, s.route)
+}
+
+// calls sends the calls of a stage, which are counted where its strays are.
+func (c *collector) calls(s *RouteStats) {
+	var t [grpcEnds]uint64
+	if s.callTotals(&t) {
+		for end, n := range t {
+			c.count(c.families.grpcRequests, n, s.api, s.stage, grpcLabel(end))
+		}
+	}
 }
 
 func (c *collector) upstream(s *UpstreamStats) {
@@ -156,6 +171,9 @@ func (c *collector) listener(s *ListenerStats) {
 	c.send(c.families.connections, float64(open), s.listener)
 	c.send(c.families.connectionsAccepted, float64(accepted), s.listener)
 	c.count(c.families.connectionsRefused, refused, s.listener)
+	for outcome, name := range handshakeNames {
+		c.count(c.families.tlsHandshakes, s.handshakes(Handshake(outcome)), s.listener, name)
+	}
 }
 
 // count sends a counter, or nothing for a series that nobody has used.

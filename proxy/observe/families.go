@@ -58,6 +58,7 @@ type catalogue struct {
 	requestBytes   *family
 	responseBytes  *family
 	refusals       *family
+	grpcRequests   *family
 
 	upstreamAnswers  *family
 	upstreamSeconds  *family
@@ -69,6 +70,7 @@ type catalogue struct {
 	connections         *family
 	connectionsAccepted *family
 	connectionsRefused  *family
+	tlsHandshakes       *family
 
 	reloads      *family
 	lastReloadOK *family
@@ -83,6 +85,7 @@ func newCatalogue() catalogue {
 		requestBytes:   newFamily(Counter, "weir_request_bytes_total", "Bytes of request bodies.", "api", "stage", "route"),
 		responseBytes:  newFamily(Counter, "weir_response_bytes_total", "Bytes of response bodies.", "api", "stage", "route"),
 		refusals:       newFamily(Counter, "weir_refusals_total", "Answers that the gateway wrote itself, by cause.", "cause"),
+		grpcRequests:   newFamily(Counter, "weir_grpc_requests_total", "Calls of gRPC and translated gRPC-Web that ended, by status code; none is an answer without one.", "api", "stage", "grpc_status"),
 
 		upstreamAnswers:  newFamily(Counter, "weir_upstream_requests_total", "Answers of a target, by class of their status.", "upstream", "target", "class"),
 		upstreamSeconds:  newFamily(histogramKind, "weir_upstream_duration_seconds", "Time from sending a request to a target to the first byte of its answer.", "upstream", "target"),
@@ -94,6 +97,7 @@ func newCatalogue() catalogue {
 		connections:         newFamily(Gauge, "weir_connections", "Connections of clients that are open.", "listener"),
 		connectionsAccepted: newFamily(Counter, "weir_connections_accepted_total", "Connections of clients that were accepted.", "listener"),
 		connectionsRefused:  newFamily(Counter, "weir_connections_refused_total", "Connections of clients that were closed at once because there were too many.", "listener"),
+		tlsHandshakes:       newFamily(Counter, "weir_tls_handshakes_total", "TLS handshakes of clients, by how they ended: full, resumed, plain (spoke in clear), timeout, too_large, alert (the client refused), left, failed (the gateway refused), turned_away (too many at once).", "listener", "outcome"),
 
 		reloads:      newFamily(Counter, "weir_reloads_total", "Reloads of the document, by result: success or failure.", "result"),
 		lastReloadOK: newFamily(Gauge, "weir_config_last_reload_success_timestamp_seconds", "When a document was last published, in Unix time."),
@@ -103,9 +107,9 @@ func newCatalogue() catalogue {
 func (c *catalogue) all() []*family {
 	return []*family{
 		c.buildInfo,
-		c.requests, c.requestSeconds, c.requestBytes, c.responseBytes, c.refusals,
+		c.requests, c.requestSeconds, c.requestBytes, c.responseBytes, c.refusals, c.grpcRequests,
 		c.upstreamAnswers, c.upstreamSeconds, c.upstreamFailures, c.upstreamRetries, c.upstreamOpened, c.upstreamReused,
-		c.connections, c.connectionsAccepted, c.connectionsRefused,
+		c.connections, c.connectionsAccepted, c.connectionsRefused, c.tlsHandshakes,
 		c.reloads, c.lastReloadOK,
 	}
 }

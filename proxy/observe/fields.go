@@ -44,6 +44,7 @@ func requestFields() []logField {
 		{"path", "path", "path of the request", appendPath},
 		{"", "query", "query of the request, without secrets", nil},
 		{"status", "status", "status of the answer", func(dst []byte, _ *escaper, r *Record) []byte { return appendStatus(dst, r.Status) }},
+		{"grpcStatus", "grpc_status", "status code of a gRPC call; AWS has no such name", func(dst []byte, _ *escaper, r *Record) []byte { return r.GRPC.append(dst) }},
 		{"dataProcessed", "bytes_in", "bytes of the request's body; in JSON, unless there are none", func(dst []byte, _ *escaper, r *Record) []byte { return strconv.AppendInt(dst, r.BytesIn, 10) }},
 		{"responseLength", "bytes_out", "bytes of the answer's body; in JSON, unless there are none", func(dst []byte, _ *escaper, r *Record) []byte { return strconv.AppendInt(dst, r.BytesOut, 10) }},
 		{"", "duration_ms", "time until the last byte of the answer, in milliseconds", nil},
@@ -125,6 +126,13 @@ func callerFields() []logField {
 		}},
 		{"identity.clientCert.issuerDN", "", "issuer of the client's certificate", func(dst []byte, e *escaper, r *Record) []byte { return appendText(dst, e, r.Identity.ClientCertIssuer) }},
 		{"identity.clientCert.serialNumber", "", "serial number of the client's certificate", func(dst []byte, e *escaper, r *Record) []byte { return appendText(dst, e, r.Identity.ClientCertSerial) }},
+		{"identity.clientCert.clientCertPem", "", "the client's certificate in PEM", func(dst []byte, e *escaper, r *Record) []byte { return appendText(dst, e, r.Identity.ClientCertPEM) }},
+		{"identity.clientCert.validity.notBefore", "", "begin of its validity", func(dst []byte, e *escaper, r *Record) []byte {
+			return appendText(dst, e, r.Identity.ClientCertNotBefore)
+		}},
+		{"identity.clientCert.validity.notAfter", "", "end of its validity", func(dst []byte, e *escaper, r *Record) []byte {
+			return appendText(dst, e, r.Identity.ClientCertNotAfter)
+		}},
 		{"connectionId", "connection_id", "id of the WebSocket", func(dst []byte, e *escaper, r *Record) []byte { return appendText(dst, e, r.ConnectionID) }},
 		{"connectedAt", "", "start of the WebSocket, in milliseconds of Unix time", appendConnectedAt},
 		{"eventType", "event_type", "CONNECT, MESSAGE or DISCONNECT", func(dst []byte, e *escaper, r *Record) []byte { return appendText(dst, e, r.EventType) }},
@@ -138,7 +146,6 @@ func absentFields() []logField {
 	var fields []logField
 	for _, name := range [...]string{
 		"accountId", "authorizer.requestId", "awsEndpointRequestId2", "endpointType", "identity.apiKey",
-		"identity.clientCert.clientCertPem", "identity.clientCert.validity.notBefore", "identity.clientCert.validity.notAfter",
 		"identity.cognitoAuthenticationProvider", "identity.cognitoAuthenticationType", "identity.cognitoIdentityId",
 		"identity.cognitoIdentityPoolId", "identity.principalOrgId", "identity.vpcId", "identity.vpceId",
 		"responseOverride.status", "waf.error", "waf.latency", "waf.status", "webaclArn",

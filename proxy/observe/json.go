@@ -80,6 +80,9 @@ func (l *jsonLine) addRequest(r *Record) {
 		l.raw("query", appendQuery(l.open(), l.quoted, query))
 	}
 	l.count("status", int64(r.Status))
+	if code, ok := r.GRPC.code(); ok {
+		l.event.Int("grpc_status", code)
+	}
 	l.count("bytes_in", r.BytesIn)
 	l.count("bytes_out", r.BytesOut)
 	l.event.RawJSON("duration_ms", appendMillis(l.scratch[:0], r.Took))

@@ -19,6 +19,7 @@ const maxTypicalBytes = 430
 func fullRecord() *Record {
 	r := sampleRecord()
 	r.Protocol, r.Domain, r.Canary = "HTTP/1.0", "*.example.org", true
+	r.GRPC = GRPCStatusOf(14)
 	r.BytesIn, r.UpstreamStatus, r.ConnectionReused = 17, 503, false
 	r.UpstreamError, r.CacheResult, r.Cause = "reset by peer", "miss", "upstream_reset"
 	r.ErrorMessage, r.ErrorType, r.WAFAction = "Bad Gateway", "INTEGRATION_FAILURE", "WAF_ALLOW"

@@ -41,6 +41,7 @@ type Metrics struct {
 	causesByName map[string]Cause
 	hooks        map[string]*hook // by name and labels
 	hookFamilies map[string]*family
+	sets         []*set
 }
 
 type routeName struct{ api, stage, route string }
@@ -57,6 +58,12 @@ type hook struct {
 	family *family
 	desc   *prometheus.Desc
 	value  func() float64
+}
+
+// set is a metric whose series somebody else knows.
+type set struct {
+	family *family
+	each   func(emit func(value float64, labels ...string))
 }
 
 // NewMetrics makes the counters for connections of so many shards.
@@ -208,6 +215,20 @@ func (m *Metrics) RegisterFunc(name, help string, kind Kind, labels map[string]s
 		panic(fmt.Sprintf("BUG: metric %q is registered in two ways", name))
 	}
 	m.hooks[hookKey(name, labels)] = h
+}
+
+// RegisterSet adds a metric whose series are told at each scrape: each calls
+// emit once for every one, with a value for each label. It must not block and
+// may be called at once. A name that breaks the rules is a bug.
+func (m *Metrics) RegisterSet(name, help string, kind Kind, labels []string, each func(emit func(value float64, labels ...string))) {
+	f := newFamily(kind, name, help, labels...)
+	if !strings.HasPrefix(name, "weir_") || m.families.find(name) != nil {
+		panic(fmt.Sprintf("BUG: metric %q cannot be registered", name))
+	}
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.hookFamilies[name] = f
+	m.sets = append(m.sets, &set{family: f, each: each})
 }
 
 // UnregisterFunc removes the series of that name and those labels, if there is one.

@@ -52,6 +52,9 @@ func TestRouteSeries(t *testing.T) {
 	r.Status, r.Took = 0, -time.Second
 	route.Observe(r)
 	m.Route("", "", "").Observe(&Record{Method: []byte("GET"), Status: 404})
+	for shard, status := range []GRPCStatus{GRPCStatusOf(0), GRPCStatusOf(16), GRPCStatusOf(17), NoGRPCStatus, 200, 0} {
+		m.Route("petstore", "prod", "").ObserveCall(shard, status)
+	}
 
 	got := scrape(t, m)
 	const names = `api="petstore",`
@@ -69,7 +72,14 @@ func TestRouteSeries(t *testing.T) {
 		`weir_request_duration_seconds_count{`+names+`route="/pets/{id}",stage="prod"} 4`,
 		`weir_request_bytes_total{`+names+`route="/pets/{id}",stage="prod"} 40`,
 		`weir_response_bytes_total{`+names+`route="/pets/{id}",stage="prod"} 4096`,
+		`weir_grpc_requests_total{`+names+`grpc_status="0",stage="prod"} 1`,
+		`weir_grpc_requests_total{`+names+`grpc_status="2",stage="prod"} 1`,
+		`weir_grpc_requests_total{`+names+`grpc_status="16",stage="prod"} 1`,
+		`weir_grpc_requests_total{`+names+`grpc_status="none",stage="prod"} 2`,
 	)
+	if strings.Contains(got, `route="",stage="prod"`) {
+		t.Errorf("got series of requests for a stage that had calls only:\n%s", got)
+	}
 	if strings.Contains(got, "/never") {
 		t.Errorf("got series of a route that nobody called:\n%s", got)
 	}
@@ -215,6 +225,7 @@ func fullMetrics(t *testing.T) *Metrics {
 	r := sampleRecord()
 	r.BytesIn = 1
 	m.Route("a", "b", "c").Observe(r)
+	m.Route("a", "b", "").ObserveCall(0, NoGRPCStatus)
 	u := m.Upstream("u", "t")
 	u.Observe(0, 200, time.Second)
 	u.Fail(m.Cause("timeout"))
@@ -225,6 +236,7 @@ func fullMetrics(t *testing.T) *Metrics {
 	l := m.Listener("l")
 	l.Accept(0)
 	l.Refuse(0)
+	l.Handshake(0, HandshakeFull)
 	m.Reloaded(true)
 	m.Loaded(time.Unix(1, 0))
 	accessLog, err := NewAccessLog(LogConfig{Output: "off"}, 1)

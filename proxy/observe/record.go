@@ -39,6 +39,7 @@ type Record struct {
 	Canary       bool
 
 	Status   int
+	GRPC     GRPCStatus
 	BytesIn  int64 // of the request's body
 	BytesOut int64 // of the answer's body
 
@@ -86,6 +87,9 @@ type Identity struct {
 	ClientCertSubject string
 	ClientCertIssuer  string
 	ClientCertSerial  string
+
+	ClientCertPEM                           string
+	ClientCertNotBefore, ClientCertNotAfter string
 }
 
 // Authorizer is what became of the authorizer's work.
@@ -106,5 +110,5 @@ type Properties interface {
 
 // isFailure tells whether a line must be kept by every sampling.
 func (r *Record) isFailure() bool {
-	return r.Status >= 400 || r.Status == 0 || r.Aborted || r.Cause != ""
+	return r.Status >= 400 || r.Status == 0 || r.Aborted || r.Cause != "" || r.GRPC.isFailure()
 }

@@ -7,6 +7,7 @@ import "sync/atomic"
 type RouteStats struct {
 	api, stage, route string
 	cells             []atomic.Pointer[routeCell] // one a shard, nil until its first request
+	calls             atomic.Pointer[[]callCell]  // one a shard, nil until the first gRPC call
 }
 
 // routeCell is one shard's part. It is an allocation of its own, padded, so that

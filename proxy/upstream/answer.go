@@ -9,12 +9,14 @@ import (
 	"github.com/valyala/fasthttp"
 
 	"weir/proxy/exchange"
+	"weir/proxy/frame"
 	"weir/proxy/wire"
 )
 
 var (
 	errInterims  = errors.New("more interim answers than weir waits through")
 	errDisagreed = errors.New("the head of the answer reads in more than one way")
+	errSpeaksH2  = errors.New("upstream speaks HTTP/2: protocol h2, or an h2c:// target, is for that")
 	errUnasked   = errors.New("the upstream changed to a protocol that was not asked for")
 )
 
@@ -69,6 +71,8 @@ func (f *flight) scanHead() (*exchange.Refusal, error) {
 		if len(have) >= want || len(have) == f.c.br.Size() {
 			done, fault := f.head.ScanResponse(have, &limits)
 			switch {
+			case have[0] == 0 && startsLikeHTTP2(have): // no answer of HTTP/1.1 begins so
+				return exchange.ProtocolMismatch, errSpeaksH2
 			case fault != nil && fault.Status == fasthttp.StatusRequestHeaderFieldsTooLarge:
 				return exchange.AnswerHeadTooLarge, fault
 			case fault != nil:
@@ -99,6 +103,15 @@ func (f *flight) scanHead() (*exchange.Refusal, error) {
 	}
 }
 
+// startsLikeHTTP2 tells whether an answer begins with a SETTINGS or GOAWAY frame.
+func startsLikeHTTP2(b []byte) bool {
+	if len(b) < frame.HeaderLen {
+		return false
+	}
+	h := frame.Parse(b)
+	return (h.Type == frame.Settings || h.Type == frame.GoAway) && h.Check(frame.MinMaxFrame) == frame.NoError
+}
+
 // headBy returns until when a head that has begun must be whole.
 func (f *flight) headBy() int64 {
 	if f.first == 0 {
@@ -111,28 +124,16 @@ func (f *flight) headBy() int64 {
 	return by
 }
 
-// patient tells whether to wait on for the first byte although its limit has
-// passed: it counts from the end of the request, or its last progress.
+// patient tells whether to wait on for the first byte although its limit has passed.
 func (f *flight) patient(err error) bool {
-	if f.pump == nil || f.begun || !isTimeout(err) {
+	if !isTimeout(err) {
 		return false
 	}
-	now := wire.Now()
-	if f.by != 0 && now >= f.by {
-		return false
+	by, more := f.grace()
+	if by != 0 {
+		f.c.sock.ReadLimits(by, 0)
 	}
-	if !f.pump.ended.Load() {
-		return true // who stalls, client or upstream, is found out by the pump's limits
-	}
-	by := f.pump.progress.Load() + int64(f.first)
-	if now >= by {
-		return false
-	}
-	if f.by != 0 {
-		by = min(by, f.by)
-	}
-	f.c.sock.ReadLimits(by, 0)
-	return true
+	return more
 }
 
 // receive makes the final head the answer of x and decides how its content ends.
@@ -230,7 +231,7 @@ func (f *flight) change() (*exchange.Refusal, error) {
 		return exchange.UpgradeFailed, errUnasked
 	}
 	f.note()
-	f.c.sock.Watch(nil)
+	f.unwatch(f.c)
 	f.c.sock.ReadLimits(0, 0)
 	f.c.sock.WriteLimits(0, 0)
 	x.Tunnel, x.Stream, x.Length = newTunnel(f.c), nil, 0

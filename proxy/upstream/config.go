@@ -3,6 +3,8 @@ package upstream
 import (
 	"flag"
 	"time"
+
+	"weir/proxy/frame"
 )
 
 // Config tunes the transport of one process. Default gives its values; it is
@@ -15,7 +17,10 @@ type Config struct {
 	FirstByteTimeout time.Duration
 	IdleTimeout      time.Duration // of one wait while a body moves
 	HeadLimit        int           // bytes of an answer's head
-	ReadBuffer       int           // bytes of a busy connection's buffer
+	ReadBuffer       int           // bytes of a busy HTTP/1.1 connection's buffer
+	MaxStreams       int           // at once on one HTTP/2 connection
+	Window           int           // bytes of an answer that HTTP/2 may send ahead of its reader
+	Ping             time.Duration // an HTTP/2 connection may be silent so long without proof that it is alive
 }
 
 // Default returns the values that the flags begin with.
@@ -28,6 +33,9 @@ func Default() Config {
 		IdleTimeout:      60 * time.Second,
 		HeadLimit:        64 << 10,
 		ReadBuffer:       32 << 10,
+		MaxStreams:       250,
+		Window:           256 << 10,
+		Ping:             15 * time.Second,
 	}
 }
 
@@ -50,6 +58,12 @@ func (c *Config) RegisterFlags(fs *flag.FlagSet) {
 		"Size of an answer's header section in bytes. 0 means no limit but 16 MiB.")
 	fs.IntVar(&c.ReadBuffer, "upstream.readBuffer", c.ReadBuffer,
 		"Buffer of a connection that is in use, in bytes. 0 means 32 KiB.")
+	fs.IntVar(&c.MaxStreams, "upstream.maxStreams", c.MaxStreams,
+		"Requests at once on one HTTP/2 connection, if the target allows as many; for more, another is opened. 0 means 250.")
+	fs.IntVar(&c.Window, "upstream.window", c.Window,
+		"How much of an answer over HTTP/2 a target may send ahead of a slow client, in bytes. 0 means 256 KiB.")
+	fs.DurationVar(&c.Ping, "upstream.ping", c.Ping,
+		"How long an HTTP/2 connection may be silent, with requests waiting or before it is used again, until a PING must prove it alive. 0 sends none.")
 }
 
 const (
@@ -58,6 +72,9 @@ const (
 	readBuffer  = 32 << 10
 	minBuffer   = 4 << 10
 	maxInterims = 16
+
+	maxStreams   = 250
+	streamWindow = 256 << 10
 )
 
 // ready replaces zeros that would be no limit at all.
@@ -69,5 +86,12 @@ func (c Config) ready() Config {
 		c.ReadBuffer = readBuffer
 	}
 	c.ReadBuffer = max(c.ReadBuffer, minBuffer)
+	if c.MaxStreams <= 0 {
+		c.MaxStreams = maxStreams
+	}
+	if c.Window <= 0 {
+		c.Window = streamWindow
+	}
+	c.Window = min(c.Window, frame.MaxWindow)
 	return c
 }

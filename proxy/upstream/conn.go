@@ -12,8 +12,9 @@ import (
 // conn is one connection to a target. It belongs to one flight, or to the pool.
 type conn struct {
 	target    *Target
-	sock      *wire.Sock
-	tls       *stdtls.Conn  // nil without TLS
+	wire      *wire.Conn
+	sock      *wire.Sock    // of wire
+	tls       *stdtls.Conn  // of wire, nil without TLS
 	rw        io.ReadWriter // tls or sock
 	br        *bufio.Reader // nil while unused
 	used      bool          // has carried a request

@@ -10,8 +10,9 @@ import (
 	"weir/proxy/wire"
 )
 
-// dial opens a connection, TLS included, until the time given; zero is no limit.
-func (t *Target) dial(until time.Time) (*conn, *exchange.Refusal, error) {
+// dial opens a connection, with TLS if there are settings for it, until the
+// time given; zero is no limit.
+func (t *Target) dial(until time.Time, settings *stdtls.Config) (*conn, *exchange.Refusal, error) {
 	ctx := context.Background()
 	if !until.IsZero() {
 		var cancel context.CancelFunc
@@ -23,9 +24,10 @@ func (t *Target) dial(until time.Time) (*conn, *exchange.Refusal, error) {
 	if err != nil {
 		return nil, refusalOfDial(err), err
 	}
-	c := &conn{target: t, sock: wire.NewSock(nc)}
+	over := wire.NewConn(nc)
+	c := &conn{target: t, wire: over, sock: &over.Sock}
 	c.rw = c.sock
-	if t.tls == nil {
+	if settings == nil {
 		return c, nil, nil
 	}
 	by := int64(0)
@@ -34,11 +36,11 @@ func (t *Target) dial(until time.Time) (*conn, *exchange.Refusal, error) {
 	}
 	c.sock.ReadLimits(by, 0)
 	c.sock.WriteLimits(by, 0)
-	c.tls = stdtls.Client(c.sock, t.tls)
-	c.rw = c.tls
-	if err := c.tls.Handshake(); err != nil {
+	if err := over.HandshakeClient(settings); err != nil {
 		_ = c.sock.Close()
 		return nil, refusalOfHandshake(err), err
 	}
+	c.tls = over.TLS()
+	c.rw = c.tls
 	return c, nil, nil
 }

@@ -53,6 +53,7 @@ func (p *pool) take(shard int, wait time.Duration, fresh bool) (*conn, *exchange
 		until = time.Now().Add(wait)
 	}
 	if !p.reserve() {
+		p.target.sessions.evict()
 		if fresh {
 			p.evict(shard)
 		}
@@ -63,7 +64,7 @@ func (p *pool) take(shard int, wait time.Duration, fresh bool) (*conn, *exchange
 			}
 		}
 	}
-	c, r, err := p.target.dial(until)
+	c, r, err := p.target.dial(until, p.target.tls)
 	if r != nil {
 		p.failed.Add(1)
 		p.leave()
@@ -163,6 +164,7 @@ func (p *pool) reserve() bool {
 
 // leave frees the room of one connection, for the first who waits.
 func (p *pool) leave() {
+	defer p.target.sessions.wakeOne()
 	if p.waiting.Load() > 0 && p.hand(nil) {
 		return
 	}
@@ -298,6 +300,7 @@ func (s *stack) sift(oldest int64) (gone []*conn) {
 // Stats counts the connections of a target.
 type Stats struct {
 	Idle, Busy, Waiting int
+	Streams             int    // requests and tunnels on HTTP/2 connections, which are busy while there are any
 	Dialed, Failed      uint64 // connections opened, and not
 	Reused              uint64 // requests that found one open
 }
@@ -305,7 +308,7 @@ type Stats struct {
 // Stats reads the counters. They may disagree by what happens meanwhile.
 func (t *Target) Stats() Stats {
 	p := &t.pool
-	s := Stats{Waiting: int(p.waiting.Load()), Dialed: p.dialed.Load(), Failed: p.failed.Load()}
+	s := Stats{Waiting: int(p.waiting.Load() + t.sessions.waiting.Load()), Dialed: p.dialed.Load(), Failed: p.failed.Load()}
 	for i := range p.shards {
 		shard := &p.shards[i]
 		shard.mu.Lock()
@@ -313,6 +316,7 @@ func (t *Target) Stats() Stats {
 		shard.mu.Unlock()
 		s.Reused += shard.reused.Load()
 	}
+	t.sessions.count(&s)
 	s.Busy = max(int(p.live.Load())-s.Idle, 0)
 	return s
 }

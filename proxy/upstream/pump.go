@@ -24,15 +24,29 @@ var (
 	errLong  = errors.New("request body is longer than it was announced")
 )
 
-// pump sends a request body while the flight reads the answer. The flight
-// starts it and waits for its end.
+// outlet is where a pump sends a body to.
+type outlet interface {
+	// sendPart sends the n bytes of p.buf behind sizeRoom, and with the last of
+	// them the end of the request.
+	sendPart(p *pump, n int, last bool) error
+	// sendRest sends a whole body.
+	sendRest(b []byte) error
+	// cut ends the request so that the upstream cannot take what it has for the whole.
+	cut()
+	// stop ends what is under way: nobody needs the rest of the request.
+	stop()
+}
+
+// pump sends a request body while the exchange's goroutine reads the answer.
+// That starts it and waits for its end.
 type pump struct {
-	c        *conn
+	to       outlet
 	front    exchange.Front
 	body     exchange.Body // or
 	rest     []byte        // a body that is buffered but too large for one write
 	left     int64         // bytes still to come, or exchange.Chunked
 	buf      []byte
+	ahead    int          // bytes of the body that stand in buf already
 	progress atomic.Int64 // when the upstream last took bytes, on the clock of wire
 	last     atomic.Bool  // all was read from the client
 	ended    atomic.Bool
@@ -44,6 +58,27 @@ type pump struct {
 	readErr error
 }
 
+func (r *Registry) newPump() *pump {
+	p, ok := r.pumps.Get().(*pump)
+	if !ok {
+		p = &pump{buf: make([]byte, sizeRoom+pumpBuffer+tailRoom), done: make(chan struct{}, 1)}
+	}
+	return p
+}
+
+func (r *Registry) dropPump(p *pump) {
+	p.to, p.front, p.body, p.rest = nil, nil, nil, nil
+	r.pumps.Put(p)
+}
+
+func (p *pump) begin(to outlet, front exchange.Front, body exchange.Body, rest []byte, left int64) {
+	p.to, p.front, p.body, p.rest, p.left = to, front, body, rest, left
+	p.refusal, p.sendErr, p.readErr, p.waited = nil, nil, nil, false
+	p.last.Store(false)
+	p.ended.Store(false)
+	p.progress.Store(wire.Now())
+}
+
 // run is the goroutine.
 func (p *pump) run() {
 	defer func() {
@@ -52,7 +87,10 @@ func (p *pump) run() {
 	}()
 	if p.rest != nil {
 		p.last.Store(true)
-		p.send(p.rest)
+		p.sent(p.to.sendRest(p.rest))
+		return
+	}
+	if p.ahead > 0 && !p.pass(p.ahead, false) {
 		return
 	}
 	for !p.last.Load() && (p.splice() || p.step()) {
@@ -67,11 +105,12 @@ type splicer interface {
 // splice moves a piece within the kernel; false means that step must do it, or
 // that the pump has come to its end.
 func (p *pump) splice() bool {
+	c, plain := p.to.(*conn)
 	body, ok := p.body.(splicer)
-	if !ok || p.c.tls != nil || p.left < wire.SpliceLeast || p.sendErr != nil || p.refusal != nil {
+	if !ok || !plain || c.tls != nil || p.left < wire.SpliceLeast || p.sendErr != nil || p.refusal != nil {
 		return false
 	}
-	n, err := body.SpliceTo(p.c.sock)
+	n, err := body.SpliceTo(c.sock)
 	p.left -= n
 	p.progress.Store(wire.Now())
 	var sending *wire.SendError
@@ -98,6 +137,11 @@ func (p *pump) step() bool {
 	if err != nil && err != io.EOF {
 		return p.abort(err)
 	}
+	return p.pass(n, whole)
+}
+
+// pass sends n bytes that were read.
+func (p *pump) pass(n int, whole bool) bool {
 	if p.left != exchange.Chunked {
 		if p.left -= int64(n); p.left < 0 {
 			return p.abort(errLong)
@@ -106,12 +150,34 @@ func (p *pump) step() bool {
 		if whole && p.left > 0 {
 			return p.abort(errShort)
 		}
-		p.last.Store(whole)
-		return p.send(p.buf[sizeRoom : sizeRoom+n])
 	}
 	p.last.Store(whole)
-	return p.send(p.chunk(n, whole))
+	return p.sent(p.to.sendPart(p, n, whole))
 }
+
+// sendPart implements outlet: as it is, or as a chunk where the end is not known.
+func (c *conn) sendPart(p *pump, n int, last bool) error {
+	b := p.buf[sizeRoom : sizeRoom+n]
+	if p.left == exchange.Chunked {
+		b = p.chunk(n, last)
+	}
+	return c.sendRest(b)
+}
+
+// sendRest implements outlet.
+func (c *conn) sendRest(b []byte) error {
+	if len(b) == 0 {
+		return nil
+	}
+	_, err := c.rw.Write(b)
+	return err
+}
+
+// cut implements outlet by a reset.
+func (c *conn) cut() { _ = c.sock.Abort() }
+
+// stop implements outlet.
+func (c *conn) stop() { _ = c.sock.Close() }
 
 // chunk frames the n bytes that were read in place.
 func (p *pump) chunk(n int, whole bool) []byte {
@@ -131,11 +197,8 @@ func (p *pump) chunk(n int, whole bool) []byte {
 	return out
 }
 
-func (p *pump) send(b []byte) bool {
-	if len(b) == 0 {
-		return true
-	}
-	_, err := p.c.rw.Write(b)
+// sent notes what became of a piece.
+func (p *pump) sent(err error) bool {
 	p.progress.Store(wire.Now())
 	if err == nil {
 		return true
@@ -147,7 +210,7 @@ func (p *pump) send(b []byte) bool {
 func (p *pump) failed(err error) bool {
 	p.sendErr = err
 	if isTimeout(err) {
-		_ = p.c.sock.Close() // nobody reads the request; who waits for an answer learns it now
+		p.to.stop() // nobody reads the request; who waits for an answer learns it now
 	}
 	return false
 }
@@ -156,7 +219,7 @@ func (p *pump) failed(err error) bool {
 // what it has for the whole.
 func (p *pump) abort(err error) bool {
 	p.readErr, p.refusal = err, refusalOfBody(err)
-	_ = p.c.sock.Abort()
+	p.to.cut()
 	return false
 }
 
@@ -184,7 +247,7 @@ func (p *pump) end() {
 		case <-timer.C:
 		}
 	}
-	_ = p.c.sock.Close()
+	p.to.stop()
 	if p.front != nil && p.rest == nil {
 		p.front.StopBody()
 	}

@@ -8,6 +8,7 @@ import (
 	"io"
 	"net"
 	"os"
+	"strings"
 	"syscall"
 
 	"weir/proxy/exchange"
@@ -45,9 +46,15 @@ func refusalOfHandshake(err error) *exchange.Refusal {
 		return exchange.TLSCertificate
 	case isTimeout(err):
 		return exchange.ConnectTimeout
+	case isAlert(err) && strings.HasSuffix(err.Error(), noProtocol):
+		return exchange.ProtocolMismatch
 	}
 	return exchange.TLSFailed
 }
+
+// noProtocol ends the alert of a server that speaks none of what ALPN offered
+// (RFC 7301 §3.2), whose type crypto/tls keeps to itself.
+const noProtocol = "no application protocol"
 
 // refusalOfRead maps why no final answer could be read; begun tells whether
 // bytes of one had arrived.

@@ -17,6 +17,7 @@ type Registry struct {
 	readers *wire.Readers
 	flights sync.Pool
 	pumps   sync.Pool
+	streams sync.Pool
 	clock   atomic.Int64 // of the reaper: coarse, and free to read
 
 	mu      sync.Mutex
@@ -49,7 +50,7 @@ func (r *Registry) Acquire(a Address) (*Target, error) {
 	if err := t.parse(a); err != nil {
 		return nil, err
 	}
-	t.key = t.scheme + " " + t.network + " " + t.address + " " + t.base + " " + string(t.host) + fmt.Sprint(t.limits)
+	t.key = t.protocol.String() + " " + t.scheme + " " + t.network + " " + t.address + " " + t.base + " " + string(t.host) + fmt.Sprint(t.limits)
 	if t.scheme == "https" {
 		print, err := a.TLS.Fingerprint()
 		if err != nil {
@@ -66,6 +67,7 @@ func (r *Registry) Acquire(a Address) (*Target, error) {
 		return nil, err
 	}
 	t.pool.open(t, r.shards)
+	t.sessions.open(t, r.shards)
 	r.targets[t.key] = t
 	return t, nil
 }
@@ -79,6 +81,7 @@ func (r *Registry) Retain(keep []*Target) {
 	}
 	for _, t := range r.forget(kept) {
 		t.pool.close()
+		t.sessions.close()
 	}
 }
 
@@ -136,6 +139,7 @@ func (r *Registry) reap() {
 				oldest = now - int64(t.limits.IdleLifetime)
 			}
 			t.pool.sweep(oldest)
+			t.sessions.sweep(oldest)
 		}
 	}
 }

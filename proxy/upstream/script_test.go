@@ -165,6 +165,8 @@ func target(t *testing.T, r *Registry, url string) *Target {
 	return target
 }
 
+func targetOf(t *testing.T, r *Registry, url string) *Target { return target(t, r, url) }
+
 // front is a front end whose client the test plays.
 type front struct {
 	gone    atomic.Bool
@@ -183,7 +185,8 @@ func (f *front) Interim(h *fasthttp.ResponseHeader) error {
 	f.interims = append(f.interims, string(head))
 	return nil
 }
-func (f *front) Gone() bool { return f.gone.Load() }
+func (f *front) Notify(w exchange.Waker) {}
+func (f *front) Gone() bool              { return f.gone.Load() }
 func (f *front) StopBody() {
 	if f.stopped.CompareAndSwap(false, true) && f.stop != nil {
 		f.stop()
@@ -194,6 +197,7 @@ func (f *front) Send(*exchange.Exchange) error { return nil }
 // upload is a request body that a test writes while it is being sent.
 type upload struct {
 	io.Reader
+	waits    bool // a read may have to wait
 	trailers string
 	done     atomic.Bool
 }
@@ -287,4 +291,4 @@ func eventually(t *testing.T, what string, cond func() bool) {
 	}
 }
 
-func (u *upload) Ready() bool { return true }
+func (u *upload) Ready() bool { return !u.waits }

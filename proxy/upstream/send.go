@@ -32,13 +32,22 @@ const oneWrite = 64 << 10
 // for none, of x.Length bytes; or that a 101 leads to x.Tunnel. x.Request is
 // not changed; of x.Response, only what a refusal will replace.
 func (t *Target) Send(x *exchange.Exchange, call *Call) *exchange.Refusal {
+	x.Cause, call.Unsent = nil, false
+	if t.multiplexes(x, call) {
+		return t.sendHTTP2(x, call)
+	}
+	return t.sendHTTP1(x, call, nil)
+}
+
+// sendHTTP1 is Send over HTTP/1.1: first on c if that is given.
+func (t *Target) sendHTTP1(x *exchange.Exchange, call *Call, c *conn) *exchange.Refusal {
 	f, ok := t.registry.flights.Get().(*flight)
 	if !ok {
 		f = &flight{}
 	}
-	x.Cause, call.Unsent = nil, false
 	f.begin(t, x, call)
-	r := f.run()
+	f.framing = framing{length: f.length, upgrade: call.Upgrade, close: t.limits.MaxIdle <= 0}
+	r := f.run(c)
 	if r != nil || x.Stream == nil {
 		f.free()
 	}
@@ -48,44 +57,14 @@ func (t *Target) Send(x *exchange.Exchange, call *Call) *exchange.Refusal {
 // flight is one exchange on its way to the target and back. As the answer's
 // stream it lives until Close, after which it serves another exchange.
 type flight struct {
-	t    *Target
-	x    *exchange.Exchange
-	call *Call
-	c    *conn
-	pump *pump
+	leg
+	c *conn
 
-	head    wire.Head
-	body    wire.Body
-	framing framing
-	out     []byte
-	written int // bytes of the request, as far as this goroutine wrote them
-
-	by                   int64 // limit of the whole, on the clock of wire
-	connect, first, idle time.Duration
-	shard                int
-	begun                bool // bytes of an answer have arrived
-	reusable             bool
-}
-
-func (f *flight) begin(t *Target, x *exchange.Exchange, call *Call) {
-	config := &t.registry.config
-	f.t, f.x, f.call, f.shard = t, x, call, call.Shard
-	f.connect = limit(call.Connect, config.ConnectTimeout)
-	f.first = limit(call.FirstByte, config.FirstByteTimeout)
-	f.idle = limit(call.Idle, config.IdleTimeout)
-	f.by = 0
-	if call.Total > 0 {
-		f.by = wire.At(x.Start.Add(call.Total))
-	}
-	f.framing = framing{length: lengthOf(x), upgrade: call.Upgrade, close: t.limits.MaxIdle <= 0}
-	t.inFlight.Add(1)
-}
-
-func limit(asked, usual time.Duration) time.Duration {
-	if asked == 0 {
-		asked = usual
-	}
-	return max(asked, 0)
+	head     wire.Head
+	body     wire.Body
+	framing  framing
+	out      []byte
+	reusable bool
 }
 
 // free gives the flight back. It owns neither connection nor pump any more.
@@ -100,9 +79,13 @@ func (f *flight) free() {
 	r.flights.Put(f)
 }
 
-func (f *flight) run() *exchange.Refusal {
-	for fresh := false; ; fresh = true {
-		c, r, err := f.t.pool.take(f.shard, f.connect, fresh)
+func (f *flight) run(c *conn) *exchange.Refusal {
+	for fresh := false; ; fresh, c = true, nil {
+		var r *exchange.Refusal
+		var err error
+		if c == nil {
+			c, r, err = f.t.pool.take(f.shard, f.connect, fresh)
+		}
 		if r != nil {
 			f.x.Cause, f.call.Unsent = err, true
 			f.t.inFlight.Add(-1)
@@ -115,7 +98,7 @@ func (f *flight) run() *exchange.Refusal {
 			return nil
 		}
 		f.x.Cause = err
-		again := !fresh && f.mayRepeat(r)
+		again := !fresh && f.mayRepeat(r, f.c.used)
 		f.release(false)
 		if !again {
 			f.t.inFlight.Add(-1)
@@ -127,33 +110,13 @@ func (f *flight) run() *exchange.Refusal {
 
 // take begins an attempt on c.
 func (f *flight) take(c *conn) {
-	x := f.x
-	f.c, f.written, f.begun, f.reusable = c, 0, false, !f.framing.close && len(f.framing.upgrade) == 0
-	if f.call.Upstream != "" {
-		x.Upstream = f.call.Upstream
-	}
-	x.Address = f.t.name
-	x.Reused = c.used
-	x.Dialed = x.Dialed || !c.used
-}
-
-// mayRepeat tells whether the request may be sent again: the connection was
-// an old one and failed without a byte of an answer, as one does that the
-// target had just closed, and the target cannot have acted on the request or
-// may do so twice (RFC 9110 §9.2.2, RFC 9112 §9.3.1).
-func (f *flight) mayRepeat(r *exchange.Refusal) bool {
-	if !f.call.Retry || !f.c.used || f.begun || (r != exchange.ConnectionClosed && r != exchange.UpstreamReset) {
-		return false
-	}
-	if f.written == 0 {
-		return f.pump == nil
-	}
-	return (f.x.RequestBytes != nil || f.framing.length == 0) && isIdempotent(f.x.Request.Method())
+	f.c, f.reusable = c, !f.framing.close && len(f.framing.upgrade) == 0
+	f.attempting(c.used)
 }
 
 // attempt sends the request on f.c and reads the final head of its answer.
 func (f *flight) attempt() (*exchange.Refusal, error) {
-	f.c.sock.Watch(f.x.Front)
+	f.watch()
 	sendErr := f.send()
 	if sendErr != nil {
 		f.reusable = false
@@ -173,6 +136,21 @@ func (f *flight) attempt() (*exchange.Refusal, error) {
 	return f.receive()
 }
 
+// watch makes waits for the target end when the client leaves.
+func (f *flight) watch() {
+	f.c.sock.Watch(f.x.Front)
+	if f.x.Front != nil {
+		f.x.Front.Notify(f.c.sock)
+	}
+}
+
+func (f *flight) unwatch(c *conn) {
+	c.sock.Watch(nil)
+	if f.x.Front != nil {
+		f.x.Front.Notify(nil)
+	}
+}
+
 // send sends the head, and a small body with it. A larger or a coming one is
 // left to a pump.
 func (f *flight) send() error {
@@ -190,53 +168,11 @@ func (f *flight) send() error {
 	}
 	switch {
 	case !whole:
-		f.startPump(nil, x.RequestBytes)
+		f.startPump(f.c, nil, nil, x.RequestBytes)
 	case x.RequestBytes == nil && f.framing.length != 0:
-		f.startPump(x.RequestBody, nil)
+		f.startPump(f.c, nil, x.RequestBody, nil)
 	}
 	return nil
-}
-
-func (f *flight) startPump(body exchange.Body, rest []byte) {
-	p, ok := f.t.registry.pumps.Get().(*pump)
-	if !ok {
-		p = &pump{buf: make([]byte, sizeRoom+pumpBuffer+tailRoom), done: make(chan struct{}, 1)}
-	}
-	p.c, p.front, p.body, p.rest, p.left = f.c, f.x.Front, body, rest, f.framing.length
-	p.refusal, p.sendErr, p.readErr, p.waited = nil, nil, nil, false
-	p.last.Store(false)
-	p.ended.Store(false)
-	p.progress.Store(wire.Now())
-	f.pump = p
-	go p.run()
-}
-
-// dropPump gives back a pump that has finished.
-func (f *flight) dropPump() {
-	p := f.pump
-	f.pump = nil
-	p.c, p.front, p.body, p.rest = nil, nil, nil, nil
-	f.t.registry.pumps.Put(p)
-}
-
-// blame finds what came first when a request failed while its body was sent:
-// a body that could not be read, or was not taken, is why there is no answer.
-func (f *flight) blame(r *exchange.Refusal, err error) (*exchange.Refusal, error) {
-	switch {
-	case f.pump.refusal != nil:
-		return f.pump.refusal, f.pump.readErr
-	case f.pump.sendErr != nil && isTimeout(f.pump.sendErr):
-		return f.late(exchange.WriteTimeout), f.pump.sendErr
-	}
-	return r, err
-}
-
-// late tells the limit of the whole from the one that was being waited for.
-func (f *flight) late(r *exchange.Refusal) *exchange.Refusal {
-	if f.by != 0 && wire.Now() >= f.by {
-		return exchange.TotalTimeout
-	}
-	return r
 }
 
 // release ends the use of the connection: it goes back to the pool only if
@@ -251,7 +187,7 @@ func (f *flight) release(whole bool) {
 		}
 		whole = f.finishPump() && whole
 	}
-	c.sock.Watch(nil)
+	f.unwatch(c)
 	if !whole || !f.reusable || c.br == nil || c.br.Buffered() != 0 {
 		f.t.pool.drop(c)
 		return
@@ -259,14 +195,4 @@ func (f *flight) release(whole bool) {
 	c.used = true
 	c.detach()
 	f.t.pool.put(c, f.shard)
-}
-
-// finishPump waits for the pump's end and tells whether all was sent.
-func (f *flight) finishPump() bool {
-	if f.pump == nil {
-		return true
-	}
-	sent := f.pump.finish()
-	f.dropPump()
-	return sent
 }

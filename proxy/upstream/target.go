@@ -13,10 +13,11 @@ import (
 
 // Address says where a target is and how it is reached.
 type Address struct {
-	URL    string // http://host:port/base, https://…, or unix:/path/of/socket:/base
-	Host   string // value of Host; "" = that of the URL
-	TLS    weirtls.Options
-	Limits Limits
+	URL      string // http://host:port/base, https://…, h2c://…, or unix:/path/of/socket:/base
+	Host     string // value of Host; "" = that of the URL
+	Protocol string // config.AutoProtocol, HTTP1 or HTTP2; "" = AutoProtocol
+	TLS      weirtls.Options
+	Limits   Limits
 }
 
 // Limits bounds the connections to one target. A zero is what Config says.
@@ -48,12 +49,16 @@ type Target struct {
 	address  string
 	base     string
 	host     []byte
-	tls      *stdtls.Config
+	protocol speaks
+	tls      *stdtls.Config // for HTTP/1.1, nil in clear
+	tlsH2    *stdtls.Config // for HTTP/2, and HTTP/1.1 if protocol allows it
 	key      string
 	registry *Registry
 	limits   Limits
 	pool     pool
+	sessions sessions
 	inFlight atomic.Int64
+	http1At  atomic.Int64 // when the target last chose HTTP/1.1, on the clock of wire
 }
 
 // Name returns the address as it was written: the target's name in logs.
@@ -78,6 +83,9 @@ func (t *Target) InFlight() int64 { return t.inFlight.Load() }
 func (t *Target) parse(a Address) error {
 	parts, err := config.ParseTarget(a.URL)
 	if err != nil {
+		return fmt.Errorf("cannot use target %q: %w", a.URL, err)
+	}
+	if t.protocol, err = protocolOf(a.Protocol, parts.HTTP2); err != nil {
 		return fmt.Errorf("cannot use target %q: %w", a.URL, err)
 	}
 	t.name, t.address, t.base, t.host = a.URL, parts.Address, parts.Base, []byte(parts.Host)
@@ -107,7 +115,12 @@ func (t *Target) secure(o weirtls.Options) error {
 	if err != nil {
 		return fmt.Errorf("cannot use target %q: %w", t.name, err)
 	}
-	settings.NextProtos = []string{"http/1.1"}
-	t.tls = settings
+	t.tls = offering(settings, "http/1.1")
+	switch t.protocol {
+	case speaksAny:
+		t.tlsH2 = offering(settings, "h2", "http/1.1")
+	case speaksH2:
+		t.tlsH2 = offering(settings, "h2")
+	}
 	return nil
 }

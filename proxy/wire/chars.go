@@ -151,3 +151,10 @@ func parseDecimal(b []byte) (int64, bool) {
 	}
 	return n, true
 }
+
+// IsToken tells whether b is a token (RFC 9110 §5.6.2), as field names are.
+func IsToken(b []byte) bool { return len(b) > 0 && isTokens(b) }
+
+// IsFieldValue tells whether b may be a field's value, white space around it
+// aside (RFC 9110 §5.5).
+func IsFieldValue(b []byte) bool { return cleanValue(b) }

@@ -12,6 +12,7 @@ type Fault struct {
 func (f *Fault) Error() string { return f.Reason }
 
 var (
+	faultTLS          = &Fault{400, "TLS on a port that is in clear; use http, or a listener with tls"}
 	faultRequestLine  = &Fault{400, "malformed request line"}
 	faultMethod       = &Fault{400, "method is not a token"}
 	faultTarget       = &Fault{400, "malformed request target"}
@@ -85,6 +86,9 @@ type span struct{ From, To int }
 // Of returns the bytes of b that s names.
 func (s span) Of(b []byte) []byte { return b[s.From:s.To] }
 
+// HasLength tells whether Content-Length is there.
+func (h *Head) HasLength() bool { return h.hasLength }
+
 // Reset forgets the message.
 func (h *Head) Reset() { *h = Head{} }
 
@@ -93,6 +97,9 @@ func (h *Head) Reset() { *h = Head{} }
 // and no fault it wants to be called again with more bytes; what was checked
 // is not checked again.
 func (h *Head) ScanRequest(b []byte, lim *Limits) (bool, *Fault) {
+	if !h.started && len(b) > 1 && b[0] == 0x16 && b[1] == 3 { // a TLS record (RFC 8446 §5.1)
+		return false, faultTLS
+	}
 	return h.scan(b, lim, true)
 }
 

@@ -22,20 +22,30 @@ func (s *Sock) ReadLent(l Lender) (int, error) {
 	defer func() { s.lender = nil }()
 	for {
 		n, err := s.lentOnce()
-		if err == nil || !errors.Is(err, os.ErrDeadlineExceeded) {
+		if err == nil {
+			return n, nil
+		}
+		if err := s.overslept(err); err != nil {
 			return n, err
 		}
-		if s.interrupted.Load() {
-			return 0, ErrInterrupted
-		}
-		if s.in.until != 0 && Now() >= s.in.until {
-			return 0, ErrTimeout
-		}
-		// A deadline has fired that an earlier wait had armed: until there is
-		// another one, no read even begins.
-		s.in.armed = fired
-		s.armLong(Now())
 	}
+}
+
+// overslept judges the end of a wait that does not tick; nil means to wait on.
+func (s *Sock) overslept(err error) error {
+	switch {
+	case !errors.Is(err, os.ErrDeadlineExceeded):
+		return err
+	case s.interrupted.Load():
+		return ErrInterrupted
+	case s.in.until != 0 && Now() >= s.in.until:
+		return ErrTimeout
+	}
+	// A deadline has fired that an earlier wait had armed: until there is
+	// another one, no read even begins.
+	s.in.armed = fired
+	s.armLong(Now())
+	return nil
 }
 
 // fired stands for a deadline that has passed.

@@ -21,9 +21,15 @@ var (
 	ErrTimeout = &timeoutError{}
 	// ErrAbandoned says that the watched peer is gone, so nobody needs the bytes.
 	ErrAbandoned = errors.New("the other side of the exchange is gone")
-	// ErrInterrupted says that Interrupt was called.
-	ErrInterrupted = errors.New("interrupted")
+	// ErrInterrupted says that Interrupt was called. TLS takes it for passing.
+	ErrInterrupted error = &interruption{}
 )
+
+type interruption struct{}
+
+func (*interruption) Error() string   { return "interrupted" }
+func (*interruption) Timeout() bool   { return false }
+func (*interruption) Temporary() bool { return true }
 
 type timeoutError struct{}
 
@@ -45,10 +51,14 @@ type Sock struct {
 	both        both // of the WriteBoth under way
 	watch       Watcher
 	noWait      bool // reads
+	noWaitOut   bool // writes
+	patient     bool // reads do not tick
 	interrupted atomic.Bool
 
 	lender  Lender // of the ReadLent under way
 	yielded int64  // value of polled when the socket last gave way
+
+	cork []byte // gathers what is written, nil for none
 
 	readFn, writeFn func(fd uintptr) bool
 	lentFn, bothFn  func(fd uintptr) bool
@@ -99,6 +109,10 @@ func (s *Sock) Interrupt() {
 	_ = s.nc.SetReadDeadline(epoch)
 }
 
+// Wake makes the read under way look whether its watched peer is gone, without
+// waiting for the next tick.
+func (s *Sock) Wake() { _ = s.nc.SetReadDeadline(epoch) }
+
 // Resume ends the effect of Interrupt. The reading goroutine must have returned.
 func (s *Sock) Resume() {
 	s.interrupted.Store(false)
@@ -117,7 +131,12 @@ func (s *Sock) Read(p []byte) (int, error) {
 		if err == nil || !errors.Is(err, os.ErrDeadlineExceeded) {
 			return n, err
 		}
-		if err := s.lookUp(); err != nil {
+		if s.patient {
+			err = s.overslept(err)
+		} else {
+			err = s.lookUp()
+		}
+		if err != nil {
 			return 0, err
 		}
 	}
@@ -161,6 +180,9 @@ func (s *Sock) Write(p []byte) (int, error) {
 	if len(p) == 0 {
 		return 0, nil
 	}
+	if s.cork != nil {
+		return s.gather(p)
+	}
 	s.out.until = 0
 	total := 0
 	for {
@@ -179,6 +201,24 @@ func (s *Sock) Write(p []byte) (int, error) {
 		s.out.armed = 0
 		s.armWrite(now)
 	}
+}
+
+// gather keeps p for a send together with what follows.
+func (s *Sock) gather(p []byte) (int, error) {
+	s.cork = append(s.cork, p...)
+	if len(s.cork) < corkMost {
+		return len(p), nil
+	}
+	return len(p), s.uncork()
+}
+
+// uncork sends what was gathered, and leaves the cork in place.
+func (s *Sock) uncork() error {
+	gathered := s.cork
+	s.cork = nil
+	_, err := s.Write(gathered)
+	s.cork = gathered[:0]
+	return err
 }
 
 // WriteBoth writes a and then b, in one call to the kernel where it can.
@@ -223,6 +263,10 @@ func (w *wait) next(now int64) int64 {
 }
 
 func (s *Sock) armRead(now int64) {
+	if s.patient {
+		s.armLong(now)
+		return
+	}
 	if at := s.in.next(now); at != 0 {
 		_ = s.nc.SetReadDeadline(Time(at))
 	}

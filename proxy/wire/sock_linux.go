@@ -103,6 +103,9 @@ func (s *Sock) tryWrite(fd uintptr) bool {
 			s.out.until = 0
 		case syscall.EINTR:
 		case syscall.EAGAIN:
+			if s.noWaitOut {
+				return true
+			}
 			s.armWrite(Now())
 			return false
 		default:
@@ -123,16 +126,21 @@ func (s *Sock) Pristine() bool {
 	return s.raw == nil || (s.raw.Control(s.peekFn) == nil && s.peeked.Load() == 1)
 }
 
-// peek sets peeked to 1 if a read would have to wait. It asks by a look at the
-// first byte: cheaper than poll, and done before every reuse of a connection.
+// peek sets peeked to 1 if a read would have to wait.
 func (s *Sock) peek(fd uintptr) {
-	var b byte
-	_, _, errno := syscall.RawSyscall6(syscall.SYS_RECVFROM, fd, uintptr(unsafe.Pointer(&b)), 1, syscall.MSG_PEEK|syscall.MSG_DONTWAIT, 0, 0)
-	if errno == syscall.EAGAIN {
+	if isEmpty(fd) {
 		s.peeked.Store(1)
 		return
 	}
 	s.peeked.Store(0)
+}
+
+// isEmpty asks by a look at the first byte: cheaper than poll, and done before
+// every reuse of a connection.
+func isEmpty(fd uintptr) bool {
+	var b byte
+	_, _, errno := syscall.RawSyscall6(syscall.SYS_RECVFROM, fd, uintptr(unsafe.Pointer(&b)), 1, syscall.MSG_PEEK|syscall.MSG_DONTWAIT, 0, 0)
+	return errno == syscall.EAGAIN
 }
 
 func (s *Sock) state() int16 {

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"net"
 	"net/http"
 	"strconv"
 	"strings"
@@ -18,7 +19,7 @@ func forwarded() []string {
 
 // checkAnswers looks whether the program answers what will be measured, and forwards what all forward.
 func (l *lab) checkAnswers(ctx context.Context, t *target, path string) error {
-	answer, body, err := fetch(ctx, t.address, path)
+	answer, body, err := t.fetch(ctx, path)
 	if err != nil {
 		return fmt.Errorf("cannot ask %s: %w", t.peer.name, err)
 	}
@@ -29,7 +30,10 @@ func (l *lab) checkAnswers(ctx context.Context, t *target, path string) error {
 	if answer.StatusCode != http.StatusOK || len(body) != want {
 		return fmt.Errorf("%s answers status %d with %d bytes to %s; want 200 with %d", t.peer.name, answer.StatusCode, len(body), path, want)
 	}
-	if _, body, err = fetch(ctx, t.address, "/echo"); err != nil {
+	if err := t.front.checkSpoken(answer); err != nil {
+		return fmt.Errorf("%s does not do the same work: %w", t.peer.name, err)
+	}
+	if _, body, err = t.fetch(ctx, "/echo"); err != nil {
 		return fmt.Errorf("cannot ask %s: %w", t.peer.name, err)
 	}
 	missing, err := missingHeaders(body)
@@ -63,15 +67,24 @@ func missingHeaders(body []byte) ([]string, error) {
 	return missing, nil
 }
 
-func fetch(ctx context.Context, address, path string) (*http.Response, []byte, error) {
+// fetch asks over a connection of its own. What speaks HTTP/3 is asked over HTTP/2.
+func (t *target) fetch(ctx context.Context, path string) (*http.Response, []byte, error) {
 	ctx, cancel := context.WithTimeout(ctx, 5*time.Second)
 	defer cancel()
-	request, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://"+address+path, nil)
+	request, err := http.NewRequestWithContext(ctx, http.MethodGet, t.url(path), nil)
 	if err != nil {
 		return nil, nil, err
 	}
-	client := http.Client{Transport: &http.Transport{DisableKeepAlives: true, DisableCompression: true}}
-	answer, err := client.Do(request)
+	transport := &http.Transport{
+		DisableKeepAlives: true, DisableCompression: true, TLSClientConfig: t.front.tls(), Protocols: new(http.Protocols),
+		DialContext: func(ctx context.Context, network, _ string) (net.Conn, error) {
+			return new(net.Dialer).DialContext(ctx, network, t.address)
+		},
+	}
+	transport.Protocols.SetHTTP1(!t.front.carries("h2"))
+	transport.Protocols.SetHTTP2(t.front.carries("h2"))
+	defer transport.CloseIdleConnections()
+	answer, err := transport.RoundTrip(request)
 	if err != nil {
 		return nil, nil, err
 	}

@@ -30,6 +30,12 @@ func goals() []goal {
 		{"everything", "weir-quiet", 1.15},
 		{"idle", "", 10},
 		{"reload", "", 0},
+		{"tls", "nginx", 0.85},
+		// 1.25 times the handshakes of a second.
+		{"handshake", "nginx", 0.8},
+		{"h2", "nginx", 1.0},
+		{"idle-tls", "", 25}, {"idle-h2", "", 40},
+		{"reload-tls", "", 0},
 	}
 }
 

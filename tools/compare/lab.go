@@ -45,6 +45,9 @@ func openLab(ctx context.Context, o order, progress io.Writer) (_ *lab, err erro
 	if err := l.findPrograms(ctx); err != nil {
 		return nil, err
 	}
+	if err := l.writeCertificate(); err != nil {
+		return nil, err
+	}
 	l.pin()
 	return l, l.startUpstream()
 }
@@ -78,7 +81,7 @@ func (l *lab) findPrograms(ctx context.Context) error {
 		}
 		l.programs[name] = filepath.Join(cache, name)
 	}
-	for _, name := range []string{"wrk", "nginx", "haproxy", "caddy", "taskset"} {
+	for _, name := range []string{"wrk", "h2load", "nginx", "haproxy", "caddy", "taskset"} {
 		if path := lookUp(cache, name); path != "" {
 			l.programs[name] = path
 		}

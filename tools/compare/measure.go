@@ -24,6 +24,24 @@ func pace(ctx context.Context, l *lab, s scenario, t *target) (sample, error) {
 	})
 }
 
+// multiplex sends over HTTP/2 as fast as answers come back.
+func multiplex(ctx context.Context, l *lab, s scenario, t *target) (sample, error) {
+	return l.costed(t, func() (sample, error) { return l.h2load(ctx, t, s, l.order.seconds) })
+}
+
+// loaded has tools/load send as fast as answers come back, in the way of the scenario.
+func loaded(mode string) func(context.Context, *lab, scenario, *target) (sample, error) {
+	return func(ctx context.Context, l *lab, s scenario, t *target) (sample, error) {
+		return l.costed(t, func() (sample, error) {
+			measured, err := l.load(ctx, t, s, "-mode", mode, "-duration", fmt.Sprint(l.order.seconds)+"s")
+			if err == nil && measured.Failures > 0 {
+				return measured, fmt.Errorf("%d requests failed", measured.Failures)
+			}
+			return measured, err
+		})
+	}
+}
+
 // costed adds what the work cost: the program's processor time per request, and how much others disturbed.
 func (l *lab) costed(t *target, work func() (sample, error)) (sample, error) {
 	began := time.Now()
@@ -52,7 +70,7 @@ func (l *lab) costed(t *target, work func() (sample, error)) (sample, error) {
 
 func (l *lab) wrk(ctx context.Context, t *target, path string, connections, seconds int) (sample, error) {
 	command := exec.CommandContext(ctx, l.programs["wrk"], "-t1", "-c"+strconv.Itoa(connections),
-		"-d"+strconv.Itoa(seconds)+"s", "--timeout", "10s", "--latency", "http://"+t.address+path)
+		"-d"+strconv.Itoa(seconds)+"s", "--timeout", "10s", "--latency", t.url(path))
 	said, err := command.CombinedOutput()
 	if err != nil {
 		return sample{}, fmt.Errorf("cannot run wrk: %w: %s", err, said)
@@ -126,7 +144,11 @@ func (o loadOutcome) sample() sample {
 }
 
 func (l *lab) loadCommand(ctx context.Context, t *target, s scenario, arguments ...string) *exec.Cmd {
-	all := append([]string{"-address", t.address, "-path", s.path, "-connections", strconv.Itoa(s.connections)}, arguments...)
+	all := append([]string{
+		"-address", t.address, "-path", s.path, "-connections", strconv.Itoa(s.connections),
+		"-protocol", t.front.newest(), "-tls=" + strconv.FormatBool(t.front.isTLS), "-host", t.host(),
+		"-streams", strconv.Itoa(max(1, s.streams)),
+	}, arguments...)
 	return exec.CommandContext(ctx, l.programs["load"], all...)
 }
 

@@ -85,30 +85,37 @@ func TestProcessorName(t *testing.T) {
 
 // Every template takes every setting that it names, and what it renders holds them.
 func TestTemplates(t *testing.T) {
-	for name, p := range peers() {
-		if p.template == "" {
-			continue
-		}
-		form, err := template.ParseFS(rivals, "rivals/"+p.template)
+	f := func(name string, values setting, wants ...string) {
+		t.Helper()
+		form, err := template.ParseFS(rivals, "rivals/"+peers()[name].template)
 		if err != nil {
 			t.Fatal(err)
 		}
 		var b bytes.Buffer
-		if err := form.Execute(&b, setting{Folder: "/f", Log: "/f/l", Listen: "127.0.0.1:1", Upstream: "127.0.0.1:2"}); err != nil {
+		if err := form.Execute(&b, values); err != nil {
 			t.Fatal(err)
 		}
-		for _, want := range append(forwarded()[4:], "127.0.0.1:1", "127.0.0.1:2") {
+		for _, want := range append(wants, "X-Request-Id", "127.0.0.1:2") {
 			if !strings.Contains(b.String(), want) {
 				t.Errorf("%s: got a configuration without %q; want it", name, want)
 			}
 		}
 	}
+	plain := setting{Folder: "/f", Log: "/f/l", Listen: "127.0.0.1:1", Upstream: "127.0.0.1:2"}
+	secure := plain
+	secure.TLS, secure.Port, secure.H2 = &keyPair{"/f/c", "/f/k", "/f/b"}, "1", true
+	f("nginx", plain, "listen 127.0.0.1:1 backlog")
+	f("nginx", secure, "listen 127.0.0.1:1 ssl http2 backlog", "/f/c", "/f/k", "TLSv1.3")
+	f("haproxy", plain, "bind 127.0.0.1:1 backlog 4096\n", "Proto http\n")
+	f("haproxy", secure, "ssl crt /f/b", "alpn h2,http/1.1\n", "Proto https\n")
+	f("caddy", plain, "http://127.0.0.1:1 {", "protocols h1\n")
+	f("caddy", secure, "https://localhost:1 {", "protocols h1 h2\n", "tls /f/c /f/k")
 }
 
 func TestDocumentIsReplacedInOneStep(t *testing.T) {
 	l := &lab{folder: t.TempDir(), origin: "127.0.0.1:9"}
 	for generation := range 2 {
-		path, err := l.writeDocument(generation)
+		path, err := l.writeDocument(&target{address: "127.0.0.1:8"}, generation)
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -110,6 +110,10 @@ func (o outcome) rivals() []string {
 			rivals = append(rivals, name)
 		}
 	}
+	// Not beside the others: that it is far from them needs no column.
+	if len(rivals) == 0 && slices.Contains(o.names, "caddy") {
+		rivals = append(rivals, "caddy")
+	}
 	return rivals
 }
 
@@ -179,6 +183,6 @@ func methodLine(o order, l *lab) string {
 	if len(l.pinProxy) > 0 {
 		where = fmt.Sprintf("each alone on processor %d with one worker, load and upstream on processor %d", o.proxyCPU, o.loadCPU)
 	}
-	return fmt.Sprintf("%d rounds of %d s in turns, %s; access log, forwarding headers and request id on for all. weir is weir at the rivals' work (a combined log line, the same fields); weir-default is weir as it comes (a JSON line, Forwarded and traceparent too); nginx-stock has its packager's buffers. "+
+	return fmt.Sprintf("%d rounds of %d s in turns, %s; access log, forwarding headers and request id on for all. weir is weir at the rivals' work (a combined log line, the same fields); weir-default is weir as it comes (a JSON line, Forwarded and traceparent too); nginx-stock has its packager's buffers. Over TLS all have one certificate of ECDSA P-256, TLS 1.3, X25519 and AES-128-GCM. "+
 		"Figures are medians; a ratio divides the medians of the first column, and below 1 is better.", o.rounds, o.seconds, where)
 }

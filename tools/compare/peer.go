@@ -3,6 +3,7 @@ package main
 import (
 	"embed"
 	"fmt"
+	"net"
 	"os"
 	"path/filepath"
 	"slices"
@@ -60,25 +61,31 @@ func peers() map[string]peer {
 type setting struct {
 	Folder, Log, Listen, Upstream string
 	Stock                         bool
+	// TLS holds the files of the certificate; nil without TLS.
+	TLS *keyPair
+	// Port is Listen's.
+	Port   string
+	H2, H3 bool
 }
 
 // target is a running peer.
 type target struct {
 	peer    peer
+	front   front
 	process *process
 	address string
 	// control is the address of weir's control API.
 	control string
 }
 
-// startTarget runs the peer, pinned, and returns when it listens.
-func (l *lab) startTarget(p peer, extra ...string) (*target, error) {
+// startTarget runs the peer, pinned, and returns when it listens. A document is for weir, in place of -upstream.
+func (l *lab) startTarget(p peer, f front, hasDocument bool) (*target, error) {
 	address, err := freeAddress()
 	if err != nil {
 		return nil, err
 	}
-	t := &target{peer: p, address: address}
-	argv, err := l.commandLine(t, extra)
+	t := &target{peer: p, front: f, address: address}
+	argv, err := l.commandLine(t, hasDocument)
 	if err != nil {
 		return nil, err
 	}
@@ -99,20 +106,11 @@ func (l *lab) startTarget(p peer, extra ...string) (*target, error) {
 	return t, nil
 }
 
-func (l *lab) commandLine(t *target, extra []string) ([]string, error) {
-	argv := []string{l.programs[t.peer.program]}
+func (l *lab) commandLine(t *target, hasDocument bool) ([]string, error) {
 	if t.peer.template == "" {
-		var err error
-		if t.control, err = freeAddress(); err != nil {
-			return nil, err
-		}
-		argv = append(argv, "-listen", t.address, "-control", t.control)
-		if len(extra) == 0 {
-			extra = []string{"-upstream", "http://" + l.origin}
-		}
-		argv = append(argv, "-log.output", filepath.Join(l.folder, t.peer.name+".log"))
-		return slices.Concat(argv, extra, l.order.weirFlags, t.peer.arguments), nil
+		return l.weirCommandLine(t, hasDocument)
 	}
+	argv := []string{l.programs[t.peer.program]}
 	configuration, err := l.render(t)
 	if err != nil {
 		return nil, err
@@ -121,6 +119,29 @@ func (l *lab) commandLine(t *target, extra []string) ([]string, error) {
 		argv = append(argv, l.fill(argument, configuration))
 	}
 	return argv, nil
+}
+
+func (l *lab) weirCommandLine(t *target, hasDocument bool) (_ []string, err error) {
+	if t.control, err = freeAddress(); err != nil {
+		return nil, err
+	}
+	argv := []string{
+		l.programs[t.peer.program], "-control", t.control, "-log.output", filepath.Join(l.folder, t.peer.name+".log"),
+	}
+	// The flag replaces the document's listeners, and only those know of TLS.
+	if !t.front.isTLS {
+		argv = append(argv, "-listen", t.address)
+	}
+	if hasDocument || t.front.isTLS {
+		path, err := l.writeDocument(t, 0)
+		if err != nil {
+			return nil, err
+		}
+		argv = append(argv, "-config", path)
+	} else {
+		argv = append(argv, "-upstream", "http://"+l.origin)
+	}
+	return slices.Concat(argv, l.order.weirFlags, t.peer.arguments), nil
 }
 
 func (l *lab) fill(argument, configuration string) string {
@@ -139,8 +160,16 @@ func (l *lab) render(t *target) (string, error) {
 		return "", err
 	}
 	defer file.Close()
-	return path, form.Execute(file, setting{
+	values := setting{
 		Folder: l.folder, Log: filepath.Join(l.folder, t.peer.name+".log"),
 		Listen: t.address, Upstream: l.origin, Stock: t.peer.stock,
-	})
+		H2: t.front.carries("h2"), H3: t.front.carries("h3"),
+	}
+	if t.front.isTLS {
+		values.TLS = l.keyPair()
+	}
+	if _, values.Port, err = net.SplitHostPort(t.address); err != nil {
+		return "", err
+	}
+	return path, form.Execute(file, values)
 }

@@ -6,12 +6,13 @@ import (
 	"os"
 	"path/filepath"
 	"strconv"
+	"strings"
 	"time"
 )
 
 // writeDocument puts a document in place in one step, as careful editors and deployments do. The generation is
 // served at /generation, so that a reload can be seen from outside.
-func (l *lab) writeDocument(generation int) (string, error) {
+func (l *lab) writeDocument(t *target, generation int) (string, error) {
 	document := fmt.Sprintf(`apis:
   site:
     routes:
@@ -20,73 +21,99 @@ func (l *lab) writeDocument(generation int) (string, error) {
 upstreams:
   origin: { targets: [ "http://%s" ] }
 `, generation, l.origin)
+	if t.front.isTLS {
+		pair := l.keyPair()
+		document += fmt.Sprintf(`listeners:
+  https: { address: %q, tls: true, protocols: [%s] }
+tls:
+  certificates: [ { cert: %q, key: %q } ]
+  default: %s
+`, t.address, strings.Join(t.front.protocols(), ", "), pair.Certificate, pair.Key, serverName)
+	}
 	// A folder of its own, as /etc is: what programs write beside the document would be seen as changes.
-	path := filepath.Join(l.folder, "document", "weir.yaml")
-	if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
-		return "", fmt.Errorf("cannot make a folder for the document: %w", err)
-	}
-	if err := os.WriteFile(path+".new", []byte(document), 0o644); err != nil {
-		return "", fmt.Errorf("cannot write the document: %w", err)
-	}
-	return path, os.Rename(path+".new", path)
+	path := filepath.Join(l.folder, "document-"+t.peer.name, "weir.yaml")
+	return path, replaceFile(path, []byte(document))
 }
 
-// reload sends requests while the document changes, and counts failures, connections closed by the program, and the
-// documents that came to be served.
+// replaceFile puts a file in place in one step, and makes its folder where there is none.
+func replaceFile(path string, content []byte) error {
+	if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
+		return fmt.Errorf("cannot make a folder for %q: %w", filepath.Base(path), err)
+	}
+	if err := os.WriteFile(path+".new", content, 0o600); err != nil {
+		return fmt.Errorf("cannot write %q: %w", filepath.Base(path), err)
+	}
+	return os.Rename(path+".new", path)
+}
+
+// reload sends requests while the document changes, and with TLS the certificate, and counts failures, connections
+// closed by the program, and the documents and certificates that came to be served.
 func reload(ctx context.Context, l *lab, s scenario, t *target) (sample, error) {
 	rewriting, stop := context.WithCancel(ctx)
-	type rewrites struct {
-		served int
-		err    error
-	}
 	ended := make(chan rewrites, 1)
-	go func() {
-		served, err := l.rewrite(rewriting, t)
-		ended <- rewrites{served, err}
-	}()
+	go func() { ended <- l.rewrite(rewriting, t) }()
 	measured, err := l.load(ctx, t, s, "-mode", "count", "-requests", "100000")
 	stop()
 	r := <-ended
-	if err != nil {
+	switch {
+	case err != nil:
 		return sample{}, err
-	}
-	if r.err != nil {
+	case r.err != nil:
 		return sample{}, r.err
-	}
-	if r.served == 0 {
+	case r.documents == 0:
 		return sample{}, fmt.Errorf("no document was reloaded: %s", t.process.lastWords())
+	case t.front.isTLS && r.certificates == 0:
+		return sample{}, fmt.Errorf("no certificate was swapped: %s", t.process.lastWords())
 	}
-	measured.Reloads = r.served
+	measured.Reloads, measured.Swaps = r.documents, r.certificates
 	return measured, nil
 }
 
-// rewrite changes the document every 200 ms until ctx ends, and returns how many of the changes it saw served.
-func (l *lab) rewrite(ctx context.Context, t *target) (served int, err error) {
+// rewrites are the documents and certificates that were seen served after a change.
+type rewrites struct {
+	documents, certificates int
+	err                     error
+}
+
+// rewrite changes the document, and with TLS the certificate, every 200 ms until ctx ends.
+func (l *lab) rewrite(ctx context.Context, t *target) (seen rewrites) {
 	every := time.NewTicker(200 * time.Millisecond)
 	defer every.Stop()
-	last := "0"
+	lastDocument, lastCertificate := "0", ""
 	for generation := 1; ; generation++ {
 		select {
 		case <-ctx.Done():
-			return served, nil
+			return seen
 		case <-every.C:
 		}
-		_, body, err := fetch(ctx, t.address, "/generation")
+		answer, body, err := t.fetch(ctx, "/generation")
 		if ctx.Err() != nil {
-			return served, nil
+			return seen
 		}
 		if err != nil {
-			return served, fmt.Errorf("cannot ask for the generation: %w", err)
+			seen.err = fmt.Errorf("cannot ask for the generation: %w", err)
+			return seen
 		}
 		if _, err := strconv.Atoi(string(body)); err != nil {
-			return served, fmt.Errorf("cannot read the generation %q", body)
+			seen.err = fmt.Errorf("cannot read the generation %q", body)
+			return seen
 		}
-		if string(body) != last {
-			served++
-			last = string(body)
+		if string(body) != lastDocument {
+			seen.documents++
+			lastDocument = string(body)
 		}
-		if _, err := l.writeDocument(generation); err != nil {
-			return served, err
+		if answer.TLS != nil {
+			serial := answer.TLS.PeerCertificates[0].SerialNumber.String()
+			if lastCertificate != "" && serial != lastCertificate {
+				seen.certificates++
+			}
+			lastCertificate = serial
+			if seen.err = l.writeCertificate(); seen.err != nil {
+				return seen
+			}
+		}
+		if _, seen.err = l.writeDocument(t, generation); seen.err != nil {
+			return seen
 		}
 	}
 }

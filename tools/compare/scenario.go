@@ -11,13 +11,18 @@ import (
 type scenario struct {
 	name, title string
 	path        string
+	front       front
 	connections int
-	peers       []string
+	// streams are the requests at once on each connection of HTTP/2 and HTTP/3.
+	streams int
+	peers   []string
 	// columns are the figures; the first is the one that is compared.
 	columns []column
 	once    func(ctx context.Context, l *lab, s scenario, t *target) (sample, error)
 	// isFresh starts each program anew in each round and alone, because what it did before would be measured.
 	isFresh bool
+	// rounds bounds them where one takes long and the figure hardly varies; 0 does not.
+	rounds int
 	// document makes weir start with -config and a document of its own in place of -upstream.
 	document bool
 }
@@ -28,8 +33,10 @@ type sample struct {
 	Failures          int     `json:"failures"`
 	Closed            int     `json:"closed_connections,omitempty"`
 	Reloads           int     `json:"reloads,omitempty"`
+	Swaps             int     `json:"certificate_swaps,omitempty"`
 	RequestsPerSecond float64 `json:"requests_per_second,omitempty"`
 	CPUMicros         float64 `json:"cpu_us_per_request,omitempty"`
+	Mean              float64 `json:"mean_ms,omitempty"`
 	P50               float64 `json:"p50_ms,omitempty"`
 	P99               float64 `json:"p99_ms,omitempty"`
 	KiBPerConnection  float64 `json:"kib_per_connection,omitempty"`
@@ -44,42 +51,6 @@ type column struct {
 	of    func(sample) float64
 	// digits after the point.
 	digits int
-}
-
-func scenarios() []scenario {
-	cpu := column{"CPU µs/request", func(s sample) float64 { return s.CPUMicros }, 1}
-	rate := column{"requests/s", func(s sample) float64 { return s.RequestsPerSecond }, 0}
-	p50 := column{"p50 ms", func(s sample) float64 { return s.P50 }, 2}
-	p99 := column{"p99 ms", func(s sample) float64 { return s.P99 }, 2}
-	late := column{"of it the load's own, ms", func(s sample) float64 { return s.LoadLate99 }, 2}
-	memory := column{"KiB/connection", func(s sample) float64 { return s.KiBPerConnection }, 1}
-	failures := column{"failed requests", func(s sample) float64 { return float64(s.Failures) }, 0}
-	closed := column{"closed connections", func(s sample) float64 { return float64(s.Closed) }, 0}
-	reloads := column{"reloads", func(s sample) float64 { return float64(s.Reloads) }, 0}
-	requests := column{"requests", func(s sample) float64 { return float64(s.Requests) }, 0}
-
-	everyone := []string{"weir", "nginx", "haproxy", "caddy"}
-	everyForm := []string{"weir", "weir-default", "nginx", "nginx-stock", "haproxy", "caddy"}
-	saturated := []column{cpu, rate, p50, p99}
-	return []scenario{
-		{name: "1kb", title: "1 KiB answers, 64 connections, as fast as it goes", path: "/size/1024", connections: 64,
-			peers: []string{"weir", "weir-default", "nginx", "haproxy", "caddy"}, columns: saturated, once: saturate},
-		{name: "16kb", title: "16 KiB answers, 64 connections, as fast as it goes", path: "/size/16384", connections: 64,
-			peers: everyForm, columns: saturated, once: saturate},
-		{name: "1mb", title: "1 MiB answers, 16 connections, as fast as it goes", path: "/size/1048576", connections: 16,
-			peers: everyForm, columns: saturated, once: saturate},
-		{name: "rate", title: "1 KiB answers at a fixed 5,000 requests/s, 64 connections", path: "/size/1024", connections: 64,
-			peers: everyone, columns: []column{p99, late, p50, cpu}, once: pace},
-		{name: "tail", title: "1 KiB answers, 512 connections, as fast as it goes", path: "/size/1024", connections: 512,
-			peers: everyone, columns: []column{p99, p50, cpu, rate}, once: saturate},
-		{name: "everything", title: "weir as it comes against weir without log and metrics, 1 KiB, 64 connections", path: "/size/1024",
-			connections: 64, peers: []string{"weir-default", "weir-quiet"}, columns: saturated, once: saturate},
-		{name: "idle", title: "memory of 9,000 idle connections that have each served one request", path: "/size/1024",
-			connections: 9000, peers: everyone, columns: []column{memory}, once: idle, isFresh: true},
-		{name: "reload", title: "100,000 requests while the document changes every 200 ms, 64 connections", path: "/size/1024",
-			connections: 64, peers: []string{"weir"}, columns: []column{failures, closed, reloads, requests},
-			once: reload, isFresh: true, document: true},
-	}
 }
 
 // measure runs the rounds. A program that does not start, answers wrongly or fails a round is reported and left out.
@@ -111,7 +82,7 @@ func (s scenario) measure(ctx context.Context, l *lab) outcome {
 			return false
 		})
 	}
-	for round := range l.order.rounds {
+	for round := range s.howOften(l.order.rounds) {
 		for i := range taking {
 			if ctx.Err() != nil {
 				return o
@@ -130,6 +101,13 @@ func (s scenario) measure(ctx context.Context, l *lab) outcome {
 	return o
 }
 
+func (s scenario) howOften(asked int) int {
+	if s.rounds == 0 {
+		return asked
+	}
+	return min(asked, s.rounds)
+}
+
 func (s scenario) take(ctx context.Context, l *lab, p peer, running []*target) (sample, error) {
 	if s.isFresh {
 		t, err := s.start(ctx, l, p)
@@ -145,15 +123,7 @@ func (s scenario) take(ctx context.Context, l *lab, p peer, running []*target) (
 
 // start runs the program, looks at its answers, and warms it up where it stays for all rounds.
 func (s scenario) start(ctx context.Context, l *lab, p peer) (*target, error) {
-	var extra []string
-	if s.document {
-		path, err := l.writeDocument(0)
-		if err != nil {
-			return nil, err
-		}
-		extra = []string{"-config", path}
-	}
-	t, err := l.startTarget(p, extra...)
+	t, err := l.startTarget(p, s.front, s.document)
 	if err != nil {
 		return nil, err
 	}
@@ -162,12 +132,21 @@ func (s scenario) start(ctx context.Context, l *lab, p peer) (*target, error) {
 		return nil, err
 	}
 	if !s.isFresh {
-		if _, err := l.wrk(ctx, t, s.path, s.connections, 1); err != nil {
+		if err := s.warm(ctx, l, t); err != nil {
 			t.process.stop()
 			return nil, err
 		}
 	}
 	return t, nil
+}
+
+func (s scenario) warm(ctx context.Context, l *lab, t *target) error {
+	if t.front.newest() == "http/1.1" {
+		_, err := l.wrk(ctx, t, s.path, s.connections, 1)
+		return err
+	}
+	_, err := l.load(ctx, t, s, "-mode", "saturate", "-duration", "1s")
+	return err
 }
 
 func (s scenario) oneLine(m sample) string {

@@ -32,21 +32,35 @@ func Allowed() map[string][]string {
 		// main → proxy → everything.
 		"weir": {"weir/proxy", "weir/proxy/config", zerolog},
 		"weir/proxy": {
-			"weir/proxy/admin", "weir/proxy/balance", "weir/proxy/config", "weir/proxy/exchange", "weir/proxy/h1",
-			"weir/proxy/observe", "weir/proxy/route", "weir/proxy/upstream", "weir/proxy/wire", "weir/tls",
+			"weir/proxy/admin", "weir/proxy/balance", "weir/proxy/config", "weir/proxy/exchange", "weir/proxy/front",
+			"weir/proxy/grpc", "weir/proxy/h1", "weir/proxy/h2", "weir/proxy/h3", "weir/proxy/observe", "weir/proxy/route",
+			"weir/proxy/upstream", "weir/proxy/wire", "weir/tls",
 			fasthttp, zerolog, sys, "github.com/fsnotify/fsnotify",
 		},
 
 		// What stands on others.
-		"weir/proxy/admin":    {fasthttp, "github.com/fasthttp/router"},
-		"weir/proxy/balance":  {"weir/proxy/upstream"},
-		"weir/proxy/h1":       {"weir/proxy/exchange", "weir/proxy/wire", fasthttp},
-		"weir/proxy/observe":  {"weir/proxy/config", zerolog, sys, "github.com/prometheus/client_golang", "github.com/prometheus/common"},
-		"weir/proxy/upstream": {"weir/proxy/config", "weir/proxy/exchange", "weir/proxy/wire", "weir/tls", fasthttp},
+		"weir/proxy/admin":       {fasthttp, "github.com/fasthttp/router"},
+		"weir/proxy/balance":     {"weir/proxy/upstream"},
+		"weir/proxy/front":       {"weir/proxy/exchange", "weir/proxy/wire"},
+		"weir/proxy/front/cases": {},
+		"weir/proxy/grpc":        {"weir/proxy/exchange"},
+		"weir/proxy/h1":          {"weir/proxy/exchange", "weir/proxy/front", "weir/proxy/wire", fasthttp},
+		"weir/proxy/h2": {
+			"weir/proxy/exchange", "weir/proxy/frame", "weir/proxy/front", "weir/proxy/hpack", "weir/proxy/wire", fasthttp,
+		},
+		"weir/proxy/h3": {
+			"weir/proxy/exchange", "weir/proxy/front", "weir/proxy/hpack", "weir/proxy/wire", fasthttp, "github.com/quic-go/quic-go",
+		},
+		"weir/proxy/observe": {"weir/proxy/config", zerolog, sys, "github.com/prometheus/client_golang", "github.com/prometheus/common"},
+		"weir/proxy/upstream": {
+			"weir/proxy/config", "weir/proxy/exchange", "weir/proxy/frame", "weir/proxy/hpack", "weir/proxy/wire", "weir/tls", fasthttp,
+		},
 
 		// What knows nothing of weir.
 		"weir/proxy/config":   {"go.yaml.in/yaml/v3"},
 		"weir/proxy/exchange": {fasthttp},
+		"weir/proxy/frame":    {},
+		"weir/proxy/hpack":    {},
 		"weir/proxy/route":    {},
 		"weir/proxy/wire":     {fasthttp, sys},
 		"weir/tls": {
@@ -58,9 +72,10 @@ func Allowed() map[string][]string {
 		"weir/bench":          {"weir/proxy", "weir/proxy/config", "weir/proxy/exchange", fasthttp, zerolog, sys},
 		"weir/loadtest":       {},
 		"weir/tools/compare":  {sys},
-		"weir/tools/docs":     {"weir/proxy", "weir/proxy/config", "weir/proxy/exchange", "weir/proxy/observe", zerolog},
+		"weir/tools/docs":     {"weir/proxy", "weir/proxy/config", "weir/proxy/exchange", "weir/proxy/observe"},
 		"weir/tools/house":    {},
-		"weir/tools/load":     {sys},
+		"weir/tools/interop":  {sys},
+		"weir/tools/load":     {sys, "github.com/quic-go/quic-go"},
 		"weir/tools/upstream": {fasthttp, "github.com/fasthttp/websocket"},
 	}
 }
@@ -69,7 +84,7 @@ func Allowed() map[string][]string {
 // tests, and all of weir but main, for a test may drive what its package serves.
 func TestsMayImport() []string {
 	return []string{
-		"github.com/fasthttp/websocket", "github.com/prometheus/client_golang", "github.com/rogpeppe/go-internal",
+		"github.com/fasthttp/websocket", "github.com/prometheus/client_golang", "github.com/quic-go/qpack", "github.com/quic-go/quic-go", "github.com/rogpeppe/go-internal",
 		"github.com/rs/zerolog", "github.com/santhosh-tekuri/jsonschema/v6", "github.com/valyala/fasthttp",
 		"go.uber.org/goleak", "go.yaml.in/yaml/v3", "golang.org/x/net", "golang.org/x/sys", "pgregory.net/rapid",
 	}

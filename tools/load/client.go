@@ -1,150 +1,112 @@
 package main
 
 import (
-	"bufio"
-	"bytes"
+	"crypto/tls"
 	"errors"
-	"fmt"
-	"io"
 	"net"
-	"strconv"
-	"time"
+	"sync"
 )
 
-// client is one keep-alive connection that sends the same request again and again. One goroutine may use it.
+// link is one connection to the server.
+type link interface {
+	// exchange sends one request and reads the whole answer; keep tells whether the connection takes another.
+	exchange() (keep bool, err error)
+	// isOpen tells whether an idle connection still stands.
+	isOpen() bool
+	Close() error
+}
+
+// errUnsent is a request that the connection did not take, so that another can be asked without asking twice.
+var errUnsent = errors.New("cannot send on a connection that the server is ending")
+
+// client keeps one connection, which it dials when it is first asked and again after the server ended it. As many
+// goroutines may ask at once as the plan has streams.
 type client struct {
-	plan    plan
-	request []byte
-	conn    net.Conn
-	reader  *bufio.Reader
+	plan plan
+
+	mutex sync.Mutex
+	link  link
 	// closed counts the connections that the server ended.
 	closed int
 }
 
-func newClient(p plan) *client {
-	return &client{
-		plan:    p,
-		request: []byte("GET " + p.path + " HTTP/1.1\r\nHost: " + p.host + "\r\nUser-Agent: load\r\nAccept: */*\r\n\r\n"),
+func newClient(p plan) *client { return &client{plan: p} }
+
+// dial returns the connection, a new one where there is none.
+func (c *client) dial() (link, error) {
+	c.mutex.Lock()
+	defer c.mutex.Unlock()
+	if c.link != nil {
+		return c.link, nil
 	}
+	var err error
+	c.link, err = c.plan.dial()
+	return c.link, err
 }
 
-func (c *client) dial() error {
-	conn, err := net.DialTimeout("tcp", c.plan.address, c.plan.timeout)
-	if err != nil {
-		return err
-	}
-	c.conn = conn
-	if c.reader == nil {
-		c.reader = bufio.NewReaderSize(conn, 4<<10)
-	}
-	c.reader.Reset(conn)
-	return nil
-}
-
-// ask sends one request and reads the whole answer; it dials where there is no connection. A request is never
-// repeated: a connection that the server closed under it counts as its failure.
+// ask sends one request and reads the whole answer. A request is never repeated: a connection that the server closed
+// under it counts as its failure. One that the server announced to close takes none.
 func (c *client) ask() error {
-	if c.conn == nil {
-		if err := c.dial(); err != nil {
+	for {
+		l, err := c.dial()
+		if err != nil {
+			return err
+		}
+		keep, err := l.exchange()
+		if !keep {
+			c.drop(l)
+		}
+		if err != errUnsent {
 			return err
 		}
 	}
-	keep, err := c.exchange()
-	if !keep {
+}
+
+// drop counts a connection that the server ended; the first of those who noticed closes it.
+func (c *client) drop(l link) {
+	c.mutex.Lock()
+	defer c.mutex.Unlock()
+	if c.link == l {
 		c.closed++
-		c.close()
+		c.link = nil
+		l.Close()
 	}
-	return err
 }
 
 func (c *client) close() {
-	if c.conn != nil {
-		c.conn.Close()
-		c.conn = nil
+	c.mutex.Lock()
+	defer c.mutex.Unlock()
+	if c.link != nil {
+		c.link.Close()
+		c.link = nil
 	}
 }
 
-func (c *client) exchange() (keep bool, err error) {
-	if err := c.conn.SetDeadline(time.Now().Add(c.plan.timeout)); err != nil {
-		return false, err
-	}
-	if _, err := c.conn.Write(c.request); err != nil {
-		return false, err
-	}
-	return readAnswer(c.reader)
+func (c *client) isOpen() bool {
+	c.mutex.Lock()
+	defer c.mutex.Unlock()
+	return c.link != nil && c.link.isOpen()
 }
 
-// readAnswer takes one answer off the reader. It knows what a gateway sends to a GET: a length or chunks.
-func readAnswer(r *bufio.Reader) (keep bool, err error) {
-	line, err := r.ReadSlice('\n')
+func (p plan) dial() (link, error) {
+	switch p.protocol {
+	case "h2":
+		return dialH2(p)
+	case "h3":
+		return dialH3(p)
+	}
+	return dialH1(p)
+}
+
+// tls is the same for all, so that all servers do the same work: one group, no resumption, and no look at the
+// certificate, which whoever measures has made.
+func (p plan) tls() *tls.Config {
+	name, _, err := net.SplitHostPort(p.host)
 	if err != nil {
-		return false, err
+		name = p.host
 	}
-	if len(line) < 12 || !bytes.HasPrefix(line, []byte("HTTP/1.")) {
-		return false, fmt.Errorf("cannot read the status line %q", line)
+	return &tls.Config{
+		ServerName: name, NextProtos: []string{p.protocol}, InsecureSkipVerify: true,
+		MinVersion: tls.VersionTLS13, CurvePreferences: []tls.CurveID{tls.X25519},
 	}
-	status := string(line[9:12])
-	length, chunked, keep := -1, false, true
-	for {
-		line, err := r.ReadSlice('\n')
-		if err != nil {
-			return false, err
-		}
-		line = bytes.TrimRight(line, "\r\n")
-		if len(line) == 0 {
-			break
-		}
-		name, value, _ := bytes.Cut(line, []byte(":"))
-		value = bytes.TrimSpace(value)
-		switch {
-		case bytes.EqualFold(name, []byte("content-length")):
-			if length, err = strconv.Atoi(string(value)); err != nil || length < 0 {
-				return false, fmt.Errorf("cannot read the content length %q", value)
-			}
-		case bytes.EqualFold(name, []byte("transfer-encoding")):
-			chunked = bytes.EqualFold(value, []byte("chunked"))
-		case bytes.EqualFold(name, []byte("connection")):
-			keep = !bytes.EqualFold(value, []byte("close"))
-		}
-	}
-	if err := skipBody(r, length, chunked); err != nil {
-		return false, err
-	}
-	if status != "200" {
-		return keep, errors.New("status " + status)
-	}
-	return keep, nil
-}
-
-func skipBody(r *bufio.Reader, length int, chunked bool) error {
-	if !chunked {
-		if length < 0 {
-			return errors.New("cannot find the end of an answer without length")
-		}
-		return skip(r, length)
-	}
-	for {
-		line, err := r.ReadSlice('\n')
-		if err != nil {
-			return err
-		}
-		size, err := strconv.ParseUint(string(bytes.TrimSpace(line)), 16, 31)
-		if err != nil {
-			return fmt.Errorf("cannot read the chunk size %q", line)
-		}
-		if err := skip(r, int(size)+2); err != nil {
-			return err
-		}
-		if size == 0 {
-			return nil
-		}
-	}
-}
-
-func skip(r *bufio.Reader, n int) error {
-	_, err := r.Discard(n)
-	if err == io.EOF {
-		return io.ErrUnexpectedEOF
-	}
-	return err
 }

@@ -22,7 +22,7 @@ func serve(t *testing.T, handler http.HandlerFunc) string {
 }
 
 func planFor(address string) plan {
-	return plan{address: address, host: address, path: "/", connections: 4, timeout: 5 * time.Second}
+	return plan{address: address, host: address, path: "/", protocol: "http/1.1", connections: 4, streams: 1, timeout: 5 * time.Second}
 }
 
 func TestReadAnswer(t *testing.T) {
@@ -132,6 +132,9 @@ func TestIsOpenSeesTheEnd(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer c.close()
+	if err := c.link.(*h1).SetDeadline(time.Now().Add(-time.Hour)); err != nil {
+		t.Fatal(err)
+	}
 	if !c.isOpen() {
 		t.Fatal("got a closed connection; want an open one")
 	}
@@ -149,7 +152,10 @@ func TestRunRefusesWhatItCannotDo(t *testing.T) {
 			t.Fatalf("%q: got %v; want %s", args, err, want)
 		}
 	}
-	f(`cannot do mode "fly": it is steady, hold or count`, "-mode", "fly")
+	f(`cannot do mode "fly": it is steady, hold, count, saturate or handshake`, "-mode", "fly")
 	f("cannot work with 0 connections", "-connections", "0")
+	f(`cannot speak "spdy": it is http/1.1, h2 or h3`, "-protocol", "spdy")
+	f("cannot send 2 requests at once over http/1.1", "-streams", "2")
+	f("cannot count handshakes without -tls, or with several -streams", "-mode", "handshake")
 	f("cannot send at 0 requests a second", "-rate", "0")
 }

@@ -2,15 +2,12 @@ package main
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"io"
-	"net"
 	"runtime"
 	"slices"
 	"sync"
 	"sync/atomic"
-	"syscall"
 	"time"
 )
 
@@ -32,26 +29,28 @@ func (t *tally) note(err error) {
 	}
 }
 
-// each runs work once per connection, all at once, and adds up what they saw.
+// each runs work once per stream of each connection, all at once, and adds up what they saw.
 func each(p plan, work func(c *client, t *tally)) outcome {
-	clients, tallies := make([]*client, p.connections), make([]tally, p.connections)
+	clients, tallies := make([]*client, p.connections), make([]tally, p.connections*p.streams)
 	began := time.Now()
 	var all sync.WaitGroup
 	for i := range clients {
 		clients[i] = newClient(p)
-		all.Go(func() {
-			defer clients[i].close()
-			work(clients[i], &tallies[i])
-		})
+		for stream := range p.streams {
+			all.Go(func() { work(clients[i], &tallies[i*p.streams+stream]) })
+		}
 	}
 	all.Wait()
 
 	o := outcome{Seconds: time.Since(began).Seconds()}
+	for _, c := range clients {
+		o.Closed += c.closed
+		c.close()
+	}
 	var latencies, lates []time.Duration
-	for i, t := range tallies {
+	for _, t := range tallies {
 		o.Requests += t.requests
 		o.Failures += t.failures
-		o.Closed += clients[i].closed
 		latencies = append(latencies, t.latencies...)
 		lates = append(lates, t.lates...)
 		if t.firstFailure != nil && o.FirstFailure == "" {
@@ -92,7 +91,7 @@ func steady(ctx context.Context, p plan) outcome {
 		}
 	}()
 	return each(p, func(c *client, t *tally) {
-		if err := c.dial(); err != nil {
+		if _, err := c.dial(); err != nil {
 			t.note(err)
 			return
 		}
@@ -117,6 +116,37 @@ func count(ctx context.Context, p plan) outcome {
 	})
 }
 
+// saturate asks in a closed loop until the time is over.
+func saturate(ctx context.Context, p plan) outcome {
+	until := time.Now().Add(p.duration)
+	return each(p, func(c *client, t *tally) {
+		for ctx.Err() == nil {
+			sent := time.Now()
+			if !sent.Before(until) {
+				return
+			}
+			t.note(c.ask())
+			t.latencies = append(t.latencies, time.Since(sent))
+		}
+	})
+}
+
+// handshakes dials for each request, in a closed loop until the time is over; latency counts from the dialling.
+func handshakes(ctx context.Context, p plan) outcome {
+	until := time.Now().Add(p.duration)
+	return each(p, func(c *client, t *tally) {
+		for ctx.Err() == nil {
+			began := time.Now()
+			if !began.Before(until) {
+				return
+			}
+			t.note(c.ask())
+			t.latencies = append(t.latencies, time.Since(began))
+			c.close()
+		}
+	})
+}
+
 // hold reports when every connection has served one request, keeps them until ctx ends, and reports again how many
 // the server closed meanwhile.
 func hold(ctx context.Context, p plan, stdout io.Writer) error {
@@ -136,7 +166,7 @@ func hold(ctx context.Context, p plan, stdout io.Writer) error {
 		if err := c.ask(); err != nil {
 			return fmt.Errorf("cannot hold connection %d: %w", i+1, err)
 		}
-		if c.conn == nil {
+		if c.link == nil {
 			return fmt.Errorf("cannot hold connection %d: the server closed it", i+1)
 		}
 	}
@@ -151,19 +181,4 @@ func hold(ctx context.Context, p plan, stdout io.Writer) error {
 		}
 	}
 	return report(stdout, outcome{Requests: len(clients), Closed: closed})
-}
-
-// isOpen tells whether an idle connection still stands: a look at the socket finds neither its end nor bytes.
-func (c *client) isOpen() bool {
-	raw, err := c.conn.(*net.TCPConn).SyscallConn()
-	if err != nil {
-		return false
-	}
-	open := false
-	err = raw.Read(func(fd uintptr) bool {
-		_, _, err := syscall.Recvfrom(int(fd), make([]byte, 1), syscall.MSG_PEEK|syscall.MSG_DONTWAIT)
-		open = errors.Is(err, syscall.EAGAIN)
-		return true
-	})
-	return err == nil && open
 }

@@ -1,11 +1,11 @@
-package h1
+package front
 
 import (
 	"flag"
 	"time"
 )
 
-// Config tunes HTTP/1.1 connections of clients. Zero durations and counts
+// Config tunes the connections of clients. Zero durations and counts
 // mean no limit.
 type Config struct {
 	HeadTimeout time.Duration // from a request's first byte to the end of its head
