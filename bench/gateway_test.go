@@ -37,7 +37,10 @@ const (
 // unless flags say otherwise: what one core does is what is measured.
 func startGateway(tb testing.TB, doc, flags string) *gateway {
 	tb.Helper()
-	args := append([]string{"-listen=127.0.0.1:0", "-control=off", "-shards=1"}, strings.Fields(flags)...)
+	args := append([]string{"-control=off", "-shards=1"}, strings.Fields(flags)...)
+	if !strings.Contains(doc, "listeners:") {
+		args = append(args, "-listen=127.0.0.1:0")
+	}
 	door, err := proxy.ParseFlags(args, nil)
 	if err != nil {
 		tb.Fatal(err)
