@@ -68,7 +68,9 @@ func (c *conn) serve() {
 			stream.CancelWrite(codeRequestRejected)
 			continue
 		}
-		running.Go(r.serve)
+		running.Add(1)
+		r.running = &running
+		go r.run()
 	}
 }
 

@@ -43,7 +43,8 @@ func (c *conn) acceptUni(running *sync.WaitGroup) {
 
 func (c *conn) serveUni(stream *quic.ReceiveStream) {
 	defer stream.ReleaseStreamCredit()
-	in := &reader{}
+	r := newReader(uniBuffer)
+	in := &r
 	in.reset(stream)
 	kind, err := in.varint()
 	if err != nil {

@@ -83,10 +83,19 @@ func TestExamples(t *testing.T) {
 			{"GET", "", "/x", 200, "unix GET /x"},
 			{"GET", "", "/admin/x", 200, "unix GET /internal/admin/x"},
 		},
+		"grpc-upstream.yaml": {
+			{"POST", "", "/shop.Cart/Add", 200, "9000 POST /shop.Cart/Add\nProtocol: HTTP/2.0"},
+			{"GET", "", "/about", 200, "client.example.org GET /about\nProtocol: HTTP/2.0"},
+		},
 		"grpc.yaml": {
 			{"POST", "", "/pets.Pets/Get", 200, "9000 POST /pets.Pets/Get"},
 			{"POST", "", "/pets.Pets/Watch", 200, "Access-Control-Allow-Origin: https://www.example.org"},
 			{"OPTIONS", "", "/pets.Pets/Get", 204, "Access-Control-Allow-Methods: POST"},
+		},
+		"tls.yaml": {
+			{"GET", "shop.localhost", "/items", 200, "9000 GET /items"},
+			{"GET", "shop.localhost", "/items", 200, "Strict-Transport-Security: max-age=31536000"},
+			{"GET", "shop.localhost", "/items", 200, "Alt-Svc: h3="},
 		},
 		"upstream-tls.yaml": {
 			{"GET", "", "/accounts/1", 200, "client.example.org GET /accounts/1"},
@@ -125,7 +134,7 @@ func (c call) send(t *testing.T, address string) (int, string) {
 	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
 	defer cancel()
 	method := strings.Replace(c.method, "UPGRADE", "GET", 1)
-	request, err := http.NewRequestWithContext(ctx, method, "http://"+address+c.path, nil)
+	request, err := http.NewRequestWithContext(ctx, method, address+c.path, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -136,7 +145,10 @@ func (c call) send(t *testing.T, address string) (int, string) {
 		request.Header.Set("Sec-WebSocket-Version", "13")
 		request.Header.Set("Sec-WebSocket-Key", "dGhlIHNhbXBsZSBub25jZQ==")
 	}
-	transport := &http.Transport{DisableKeepAlives: true}
+	transport := &http.Transport{
+		DisableKeepAlives: true, ForceAttemptHTTP2: true,
+		TLSClientConfig: &tls.Config{InsecureSkipVerify: true, ServerName: c.host},
+	}
 	defer transport.CloseIdleConnections()
 	answer, err := transport.RoundTrip(request)
 	if err != nil {
@@ -181,6 +193,7 @@ func serveExample(t *testing.T, text string) string {
 	var options proxy.Options
 	options.RegisterFlags(flag.NewFlagSet("", flag.ContinueOnError))
 	options.ListenAddress, options.ControlAddress, options.Log.Output = "127.0.0.1:0", "off", "off"
+	options.Data = dir
 	options.Watch, options.TunnelGrace, options.DrainTimeout = false, 0, time.Second
 	g, err := proxy.New(options, &proxy.FileSource{Path: file}, "test", zerolog.Nop())
 	if err != nil {
@@ -201,9 +214,13 @@ func serveExample(t *testing.T, text string) string {
 			t.Error(err)
 		}
 	})
+	scheme := "http://"
+	if strings.Contains(text, "tls: true") {
+		scheme = "https://"
+	}
 	for _, address := range g.Addresses() {
 		if !strings.HasPrefix(address, "/") {
-			return address
+			return scheme + address
 		}
 	}
 	t.Fatal("the example listens on no TCP address")
@@ -223,6 +240,9 @@ func tell(name string) http.HandlerFunc {
 			name = r.TLS.PeerCertificates[0].Subject.CommonName
 		}
 		fmt.Fprintf(w, "%s %s %s\n", name, r.Method, r.URL.RequestURI())
+		if r.ProtoMajor > 1 {
+			fmt.Fprintf(w, "Protocol: %s\n", r.Proto)
+		}
 		for _, field := range []string{"X-Stage", "X-Gateway"} {
 			if v := r.Header.Get(field); v != "" {
 				fmt.Fprintf(w, "%s: %s\n", field, v)
@@ -240,7 +260,7 @@ func listenPlain(t *testing.T, network, address, name string) string {
 	}
 	server := &httptest.Server{Listener: ln, Config: &http.Server{Handler: tell(name), Protocols: new(http.Protocols)}}
 	server.Config.Protocols.SetHTTP1(true)
-	server.Config.Protocols.SetUnencryptedHTTP2(true) // for h2c:// targets
+	server.Config.Protocols.SetUnencryptedHTTP2(true)
 	server.Start()
 	t.Cleanup(server.Close)
 	return ln.Addr().String()
@@ -264,6 +284,7 @@ func listenTLS(t *testing.T, dir string) string {
 	pool := x509.NewCertPool()
 	pool.AddCert(authority.Leaf)
 	server := httptest.NewUnstartedServer(tell("tls"))
+	server.EnableHTTP2 = true
 	server.TLS = &tls.Config{Certificates: []tls.Certificate{own}, ClientAuth: tls.RequireAndVerifyClientCert, ClientCAs: pool}
 	server.StartTLS()
 	t.Cleanup(server.Close)

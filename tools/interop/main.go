@@ -71,12 +71,24 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) error {
 				return fmt.Errorf("cannot build weir: %w: %s", err, said)
 			}
 		}
-		return goInside(ctx, append([]string{"-weir", o.weir, "-bin", filepath.Dir(o.client)}, args...), stdout, stderr)
+		return goInside(ctx, o.arguments(), stdout, stderr)
 	}
 	if err := raiseLoopback(); err != nil {
 		return err
 	}
 	return perform(ctx, o, folder, stdout)
+}
+
+// arguments are those that mean the same order.
+func (o order) arguments() []string {
+	var names []string
+	for _, w := range o.ways {
+		names = append(names, w.name)
+	}
+	return append([]string{
+		"-weir", o.weir, "-bin", filepath.Dir(o.client), "-patience", o.patience.String(),
+		"-ways", strings.Join(names, ","), "-cases", strings.Join(o.cases, ","), "--",
+	}, o.command...)
 }
 
 func parseOrder(args []string, stderr io.Writer) (order, error) {
