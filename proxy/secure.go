@@ -158,3 +158,17 @@ func (g *Gateway) speak(k *knownAs, settings config.Listener) {
 	overTCP := slices.DeleteFunc(slices.Clone(protocols), func(p string) bool { return p == protocolH3 })
 	k.secure = g.secure.ServerConfig(overTCP)
 }
+
+// DevelopmentAuthority returns the file of the authority that signs certificates
+// for development, "" if no name that is served has one.
+func (g *Gateway) DevelopmentAuthority() string {
+	for _, d := range g.live.Load().document.Domains {
+		if d.TLS != nil && d.TLS.Source == weirtls.SourceDev {
+			file, err := g.secure.DevCA()
+			if err == nil {
+				return file
+			}
+		}
+	}
+	return ""
+}

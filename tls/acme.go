@@ -251,13 +251,15 @@ func (a *acme) directory(t *Terms) *directory {
 	if len(challenges) == 0 {
 		challenges = []string{ChallengeHTTP, ChallengeALPN}
 	}
+	// certmagic asks on the terminal where there is no address; a blank one is
+	// cut away only after that.
+	email := s.Email
+	if email == "" {
+		email = " "
+	}
 	url := s.Directory
 	if url == "" {
 		url = certmagic.LetsEncryptProductionCA
-	}
-	email := s.Email
-	if email == "" {
-		email = " " // certmagic trims it, and does not ask for one on standard input
 	}
 	template := certmagic.ACMEIssuer{
 		CA: url, Email: email, Agreed: true, TrustedRoots: t.acme.roots, ExternalAccount: t.acme.eab,

@@ -61,6 +61,7 @@ type Manager struct {
 	ctx    context.Context
 	cancel context.CancelFunc
 	tasks  sync.WaitGroup
+	closed sync.Once
 	wake   chan struct{} // terms were published
 }
 
@@ -104,7 +105,7 @@ func New(config Config, log *slog.Logger) (*Manager, error) {
 // connections go on.
 func (m *Manager) Close() {
 	m.cancel()
-	m.acme.close()
+	m.closed.Do(m.acme.close)
 	m.tasks.Wait()
 	m.config.HTTPClient.CloseIdleConnections()
 }

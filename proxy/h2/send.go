@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"errors"
 	"strconv"
+	"sync"
 
 	"github.com/valyala/fasthttp"
 
@@ -13,8 +14,12 @@ import (
 	"weir/proxy/wire"
 )
 
-// relaySize is the buffer that long answers flow through.
-const relaySize = 64 << 10
+// relaySize is the buffer that long answers flow through; where the client takes
+// less than that at once, a smaller one does.
+const (
+	relaySize  = 64 << 10
+	relaySmall = quantum
+)
 
 // Send sends the answer of x. exchange.ErrUnsent means that its content failed
 // before anything was sent, so that another answer can still be given.
@@ -81,7 +86,7 @@ func (s *stream) sendStream(x *exchange.Exchange, bare bool) error {
 		_ = x.Stream.Close()
 		x.Stream = nil
 		if relay != nil {
-			c.server.relays.Put(relay)
+			c.server.relay(len(*relay)).Put(relay)
 		}
 	}()
 	headed := bare || !x.Stream.Ready() // the head must not wait for content that may come much later
@@ -98,7 +103,7 @@ func (s *stream) sendStream(x *exchange.Exchange, bare bool) error {
 		}
 		if len(p) == 0 && !x.Stream.Done() {
 			if relay == nil {
-				relay = c.server.relays.Get().(*[]byte)
+				relay = c.server.relay(s.atOnce()).Get().(*[]byte)
 			}
 			n, err := x.Stream.Read(*relay)
 			if err != nil && !x.Stream.Done() {
@@ -112,6 +117,21 @@ func (s *stream) sendStream(x *exchange.Exchange, bare bool) error {
 		}
 		headed = headed || len(p) > 0
 	}
+}
+
+// atOnce returns how much the client takes now, at most.
+func (s *stream) atOnce() int {
+	s.c.mu.Lock()
+	defer s.c.mu.Unlock()
+	return int(min(s.window, s.c.window))
+}
+
+// relay returns the pool of buffers for content of which n bytes move at once.
+func (s *Server) relay(n int) *sync.Pool {
+	if n < relaySize {
+		return &s.smallRelays
+	}
+	return &s.relays
 }
 
 // sendHead sends the head alone.

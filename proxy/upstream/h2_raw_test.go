@@ -123,3 +123,15 @@ func (r *raw) drainFrames() {
 		}
 	}
 }
+
+// fields decodes the block of a HEADERS frame.
+func (r *raw) fields(block []byte) (list []string) {
+	var f hpack.Fields
+	if err := r.dec.Decode(block, &f); err != nil {
+		r.t.Error(err)
+	}
+	for i := range f.Len() {
+		list = append(list, string(f.Name(i))+"="+string(f.Value(i)))
+	}
+	return list
+}

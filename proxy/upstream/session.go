@@ -72,6 +72,7 @@ type session struct {
 	inbound  frame.Inbound
 	out      []byte
 	spare    []byte
+	spill    []byte          // of who writes
 	flushing bool            // somebody writes, and will write what is queued meanwhile
 	chatter  int             // frames in a row that carry nothing on
 	owed     int             // bytes of out that the target has made weir say
@@ -137,6 +138,21 @@ func (c *session) leave() {
 	if c.goaway || c.target.pool.closed.Load() || c.target.limits.MaxIdle <= 0 {
 		c.end(errSessionUp)
 	}
+}
+
+// quit gives back a right to open a stream that was not used.
+func (c *session) quit() {
+	c.mu.Lock()
+	c.leave()
+	c.flush()
+	c.target.sessions.wakeOne()
+}
+
+// takesConnect tells whether the target takes extended CONNECTs.
+func (c *session) takesConnect() bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.peer.ConnectProtocol
 }
 
 // retire lets no new stream begin, and closes the connection when none is open.

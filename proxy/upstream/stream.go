@@ -3,6 +3,7 @@ package upstream
 import (
 	"errors"
 	"slices"
+	"sync/atomic"
 	"time"
 
 	"weir/proxy/exchange"
@@ -30,9 +31,10 @@ type stream struct {
 	wake chan struct{}
 	room chan struct{}
 
-	timer  *time.Timer // wakes, at armed
-	armed  int64
-	thirst *time.Timer
+	timer   *time.Timer // wakes, at armed
+	armed   int64
+	thirst  *time.Timer
+	writeBy atomic.Int64 // limit of a tunnel's writes, on the clock of wire
 
 	ahead    []byte // start of the body, or all of it
 	trailing []byte // trailers of a body that is all ahead
@@ -47,6 +49,7 @@ type stream struct {
 	ownBuf []byte
 	total  int64 // bytes that came
 	eaten  int   // bytes that were read and not yet given back to the window
+	want   int64 // bytes that were announced, or exchange.Chunked
 	tail   bool  // nothing comes behind own
 	broken error
 
@@ -128,7 +131,7 @@ func (t *Target) sendHTTP2(x *exchange.Exchange, call *Call) *exchange.Refusal {
 		t.inFlight.Add(-1)
 		return t.sendHTTP1(x, call, at.plain)
 	}
-	if r != nil || x.Stream == nil {
+	if r != nil || (x.Stream == nil && x.Tunnel == nil) {
 		s.free()
 	}
 	return r
@@ -149,6 +152,13 @@ func (s *stream) run() (place, *exchange.Refusal) {
 		}
 		if r != nil {
 			return place{}, s.giveUp(r, err, true)
+		}
+		if len(s.call.Upgrade) > 0 && !(s.connects() && at.session.takesConnect()) {
+			at.session.quit()
+			if s.t.tls != nil {
+				return place{http1: true}, nil
+			}
+			return place{}, s.giveUp(exchange.ProtocolMismatch, errNoConnect, true)
 		}
 		used := s.enter(at.session)
 		r, err = s.attempt()

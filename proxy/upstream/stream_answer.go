@@ -216,6 +216,12 @@ func (s *stream) receive() (*exchange.Refusal, error) {
 	if length == wire.Unknown {
 		length = exchange.Chunked
 	}
+	s.want = length
+	if h.Status < 300 && len(s.call.Upgrade) > 0 {
+		s.want = exchange.Chunked
+		s.change()
+		return nil, nil
+	}
 	s.c.mu.Lock()
 	ended := s.ended && len(s.in) == 0
 	s.c.mu.Unlock()

@@ -65,7 +65,7 @@ func (s *stream) refill() bool {
 	c.mu.Unlock()
 	s.own = s.ownBuf
 	s.total += int64(len(s.own))
-	if length := s.x.Length; length >= 0 && (s.total > length || (s.tail && s.total < length)) {
+	if length := s.want; length >= 0 && (s.total > length || (s.tail && s.total < length)) {
 		_ = s.fault(breachSum)
 		s.own = nil
 		return true
@@ -138,7 +138,7 @@ func (s *stream) Done() bool {
 		s.c.mu.Lock()
 		s.tail = s.ended && len(s.in) == 0
 		s.c.mu.Unlock()
-		if length := s.x.Length; s.tail && length >= 0 && s.total != length {
+		if length := s.want; s.tail && length >= 0 && s.total != length {
 			_ = s.fault(breachSum)
 			return false
 		}

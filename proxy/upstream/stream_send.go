@@ -30,6 +30,7 @@ func (s *stream) send() error {
 	c.chatter = 0
 
 	fits := !rest && len(body) <= oneWrite && len(body) <= int(min(c.window, s.window))
+	fits = fits && len(s.call.Upgrade) == 0
 	end := fits && len(body) == 0 && len(s.trailing) == 0
 	c.out = s.appendHead(c.out, end)
 	if fits && !end {
@@ -44,7 +45,7 @@ func (s *stream) send() error {
 	switch {
 	case rest:
 		s.startPump(s, s.ahead, x.RequestBody, nil)
-	case !fits:
+	case !fits && len(s.call.Upgrade) == 0:
 		s.startPump(s, nil, nil, body)
 	}
 	return nil
@@ -88,15 +89,24 @@ func (s *stream) appendHead(dst []byte, end bool) []byte {
 	from, h, enc := len(dst), &s.x.Request, &s.c.enc
 	dst = append(dst, make([]byte, frame.HeaderLen)...)
 	dst = enc.Begin(dst)
-	dst = enc.AppendToken(dst, hpack.Method, h.Method())
-	dst = enc.AppendToken(dst, hpack.Scheme, []byte(s.t.scheme))
-	dst = enc.AppendToken(dst, hpack.Authority, h.Host())
-	dst = enc.AppendToken(dst, hpack.Path, h.RequestURI())
+	connects := len(s.call.Upgrade) > 0
+	if connects {
+		dst = s.appendConnect(dst)
+	} else {
+		dst = enc.AppendToken(dst, hpack.Method, h.Method())
+		dst = enc.AppendToken(dst, hpack.Scheme, []byte(s.t.scheme))
+		dst = enc.AppendToken(dst, hpack.Authority, h.Host())
+		dst = enc.AppendToken(dst, hpack.Path, h.RequestURI())
+	}
 	for name, value := range h.All() {
 		token := hpack.Lookup(name)
 		switch token {
 		case hpack.Host, hpack.Connection, hpack.KeepAlive, hpack.ProxyConnection, hpack.Upgrade,
 			hpack.TransferEncoding, hpack.ContentLength, hpack.Expect:
+		case hpack.SecWebSocketKey: // proves nothing here (RFC 8441 §5)
+			if !connects {
+				dst = enc.AppendToken(dst, token, value)
+			}
 		case hpack.TE: // RFC 9113 §8.2.2
 			if bytes.EqualFold(value, trailersOption) {
 				dst = enc.AppendToken(dst, token, trailersOption)
@@ -222,13 +232,20 @@ func (s *stream) sendData(b []byte, last bool, trailers []byte) error {
 
 // awaitRoom waits until the target may have made room, within the limits.
 func (s *stream) awaitRoom() error {
-	limit := s.idle
-	if s.by != 0 {
-		if left := time.Duration(s.by - wire.Now()); limit == 0 || left < limit {
-			limit = max(left, 0)
+	limit, by := s.idle, s.by
+	if at := s.writeBy.Load(); at != 0 {
+		by = at
+	}
+	if by != 0 {
+		left := time.Duration(by - wire.Now())
+		if left <= 0 {
+			return wire.ErrTimeout
+		}
+		if limit == 0 || left < limit {
+			limit = left
 		}
 	}
-	if limit == 0 && s.by == 0 {
+	if limit == 0 {
 		<-s.room
 		return nil
 	}

@@ -146,6 +146,40 @@ func (c *Conn) Write(p []byte) (int, error) {
 	return n, err
 }
 
+// SomeMost is how much WriteSome takes.
+const SomeMost = corkMost - recordMost
+
+// WriteSome writes p, of at most SomeMost bytes, as far as the socket takes it
+// without waiting. What is left stands in the buffer of spill and has to be
+// written by WriteRest before anything else is. Without descriptors it waits.
+func (c *Conn) WriteSome(p []byte, spill *[]byte) (rest []byte, err error) {
+	if c.over != nil {
+		c.cork = append((*spill)[:0], 0)[:0] // not nil, which is no cork
+		_, err = c.over.Write(p)
+		p, c.cork = c.cork, nil
+		if *spill = p[:0]; err != nil {
+			return nil, err
+		}
+	}
+	c.noWaitOut = true
+	n, err := c.Sock.Write(p)
+	c.noWaitOut = false
+	if err != nil || n == len(p) {
+		return nil, err
+	}
+	if c.over == nil {
+		*spill = append((*spill)[:0], p[n:]...)
+		return *spill, nil
+	}
+	return p[n:], nil
+}
+
+// WriteRest writes what WriteSome has left.
+func (c *Conn) WriteRest(rest []byte) error {
+	_, err := c.Sock.Write(rest)
+	return err
+}
+
 // gathers joins the parts of a small write.
 var gathers = sync.Pool{New: func() any { b := make([]byte, 0, recordMost); return &b }}
 

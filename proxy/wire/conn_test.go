@@ -166,3 +166,38 @@ func TestConnEndTellsClient(t *testing.T) {
 		t.Fatalf("got %v; want the orderly end that TLS tells", err)
 	}
 }
+
+func TestConnWritesSomeWithoutWaiting(t *testing.T) {
+	f := func(name string, c *Conn, far net.Conn) {
+		t.Helper()
+		piece := bytes.Repeat([]byte("0123456789abcdef"), SomeMost/16)
+		var spill, rest []byte
+		pieces := 0
+		for len(rest) == 0 && pieces < 10_000 {
+			var err error
+			if rest, err = c.WriteSome(piece, &spill); err != nil {
+				t.Fatalf("%s: %v", name, err)
+			}
+			pieces++
+		}
+		if len(rest) == 0 {
+			t.Fatalf("%s: got nothing left of what nobody reads", name)
+		}
+		done := make(chan error, 1)
+		go func() { done <- c.WriteRest(rest) }()
+		got := make([]byte, len(piece))
+		for range pieces {
+			if _, err := io.ReadFull(far, got); err != nil || !bytes.Equal(got, piece) {
+				t.Fatalf("%s: got other bytes than were written (%v)", name, err)
+			}
+		}
+		if err := <-done; err != nil {
+			t.Fatalf("%s: %v", name, err)
+		}
+	}
+	c, client := tlsPair(t)
+	f("TLS", c, client)
+
+	sock, far := pair(t)
+	f("clear", NewConn(sock.Conn()), far)
+}

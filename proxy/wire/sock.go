@@ -51,6 +51,7 @@ type Sock struct {
 	both        both // of the WriteBoth under way
 	watch       Watcher
 	noWait      bool // reads
+	noWaitOut   bool // writes
 	patient     bool // reads do not tick
 	interrupted atomic.Bool
 

@@ -103,6 +103,9 @@ func (s *Sock) tryWrite(fd uintptr) bool {
 			s.out.until = 0
 		case syscall.EINTR:
 		case syscall.EAGAIN:
+			if s.noWaitOut {
+				return true
+			}
 			s.armWrite(Now())
 			return false
 		default:

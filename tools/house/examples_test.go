@@ -83,6 +83,15 @@ func TestExamples(t *testing.T) {
 			{"GET", "", "/x", 200, "unix GET /x"},
 			{"GET", "", "/admin/x", 200, "unix GET /internal/admin/x"},
 		},
+		"grpc-upstream.yaml": {
+			{"POST", "", "/shop.Cart/Add", 200, "9000 POST /shop.Cart/Add\nProtocol: HTTP/2.0"},
+			{"GET", "", "/about", 200, "client.example.org GET /about\nProtocol: HTTP/2.0"},
+		},
+		"grpc.yaml": {
+			{"POST", "", "/pets.Pets/Get", 200, "9000 POST /pets.Pets/Get"},
+			{"POST", "", "/pets.Pets/Watch", 200, "Access-Control-Allow-Origin: https://www.example.org"},
+			{"OPTIONS", "", "/pets.Pets/Get", 204, "Access-Control-Allow-Methods: POST"},
+		},
 		"upstream-tls.yaml": {
 			{"GET", "", "/accounts/1", 200, "client.example.org GET /accounts/1"},
 		},
@@ -218,6 +227,9 @@ func tell(name string) http.HandlerFunc {
 			name = r.TLS.PeerCertificates[0].Subject.CommonName
 		}
 		fmt.Fprintf(w, "%s %s %s\n", name, r.Method, r.URL.RequestURI())
+		if r.ProtoMajor > 1 {
+			fmt.Fprintf(w, "Protocol: %s\n", r.Proto)
+		}
 		for _, field := range []string{"X-Stage", "X-Gateway"} {
 			if v := r.Header.Get(field); v != "" {
 				fmt.Fprintf(w, "%s: %s\n", field, v)
@@ -233,7 +245,9 @@ func listenPlain(t *testing.T, network, address, name string) string {
 	if err != nil {
 		t.Fatal(err)
 	}
-	server := &httptest.Server{Listener: ln, Config: &http.Server{Handler: tell(name)}}
+	server := &httptest.Server{Listener: ln, Config: &http.Server{Handler: tell(name), Protocols: new(http.Protocols)}}
+	server.Config.Protocols.SetHTTP1(true)
+	server.Config.Protocols.SetUnencryptedHTTP2(true)
 	server.Start()
 	t.Cleanup(server.Close)
 	return ln.Addr().String()
@@ -257,6 +271,7 @@ func listenTLS(t *testing.T, dir string) string {
 	pool := x509.NewCertPool()
 	pool.AddCert(authority.Leaf)
 	server := httptest.NewUnstartedServer(tell("tls"))
+	server.EnableHTTP2 = true
 	server.TLS = &tls.Config{Certificates: []tls.Certificate{own}, ClientAuth: tls.RequireAndVerifyClientCert, ClientCAs: pool}
 	server.StartTLS()
 	t.Cleanup(server.Close)
