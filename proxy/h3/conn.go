@@ -90,6 +90,13 @@ func (c *conn) begin(stream *quic.Stream) (*request, bool) {
 	return r, true
 }
 
+// begun returns how many requests have begun.
+func (c *conn) begun() int {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return int(c.next / 4)
+}
+
 // end ends a request. A client that gives up most of what it asks for costs
 // more than it is worth (CVE-2023-44487).
 func (c *conn) end(r *request, reset bool) {

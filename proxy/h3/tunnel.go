@@ -11,6 +11,7 @@ import (
 )
 
 var (
+	errStuck    = errors.New("the client does not take what the tunnel brings")
 	errAccept   = errors.New("the upstream's Sec-WebSocket-Accept is wrong")
 	errNoTunnel = errors.New("the upstream answered a WebSocket's request with success, but did not change the protocol")
 )
@@ -98,7 +99,10 @@ func (t *tunnelEnd) Read(p []byte) (int, error) {
 func (t *tunnelEnd) Write(p []byte) (int, error) {
 	t.out = append(appendFrame(t.out[:0], frameData, uint64(len(p))), p...)
 	if _, err := t.r.stream.Write(t.out); err != nil {
-		return 0, err
+		// Some of the frame may have left, so nothing can follow it: that a
+		// deadline was the reason must not look like something that passes.
+		t.r.stream.CancelWrite(codeConnectError)
+		return 0, errStuck
 	}
 	return len(p), nil
 }
