@@ -33,11 +33,15 @@ const (
 	full    = "-metrics=true -log.output=/dev/null -log.format=json"
 )
 
-// startGateway serves doc on a free port of the loopback, with one shard
-// unless flags say otherwise: what one core does is what is measured.
+// startGateway serves doc on a free port of the loopback, or where its listener
+// main is, with one shard unless flags say otherwise: what one core does is
+// what is measured.
 func startGateway(tb testing.TB, doc, flags string) *gateway {
 	tb.Helper()
-	args := append([]string{"-listen=127.0.0.1:0", "-control=off", "-shards=1"}, strings.Fields(flags)...)
+	args := append([]string{"-control=off", "-shards=1"}, strings.Fields(flags)...)
+	if !strings.Contains(doc, "listeners:") {
+		args = append(args, "-listen=127.0.0.1:0")
+	}
 	door, err := proxy.ParseFlags(args, nil)
 	if err != nil {
 		tb.Fatal(err)

@@ -89,6 +89,13 @@ func TestH2MalformedAnswersAreRefused(t *testing.T) {
 		}
 		r.headers(id, whole, fields...)
 	})
+	f("bomb", exchange.AnswerHeadTooLarge, func(r *raw, id uint32) {
+		// One large line that the table keeps, and then its index again and again.
+		b := append(r.block(":status", "200"), 0x40, 1, 'a', 0x7f, 0x81, 0x1e) // 3968 bytes
+		b = append(b, strings.Repeat("x", 3968)...)
+		b = append(b, strings.Repeat("\xbe", 12_000)...)
+		r.send(append(frame.Append(nil, len(b), frame.Headers, whole, id), b...))
+	})
 	f("announced content does not come", exchange.TruncatedAnswer, func(r *raw, id uint32) {
 		r.headers(id, whole, ":status", "200", "content-length", "5")
 	})

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"sync"
 	"sync/atomic"
+	"time"
 
 	"weir/proxy/frame"
 	"weir/proxy/hpack"
@@ -201,7 +202,10 @@ func (c *session) end(err error) {
 		if !c.flushing {
 			c.flushing = true
 			go c.farewell()
+			return
 		}
+		// Who writes says it, unless the target keeps it from that.
+		time.AfterFunc(farewellTime, func() { _ = c.wire.Close() })
 		return
 	}
 	_ = c.wire.Close()

@@ -81,11 +81,13 @@ func (p *sessions) take(shard int, wait time.Duration) (place, *exchange.Refusal
 		default:
 			at, r, err := p.dial(shard, until)
 			p.decks[shard].part(d, r, err)
-			if at.session == nil || r != nil {
-				return at, r, err
+			if r != nil {
+				if c := p.elsewhere(shard, until); c != nil {
+					return place{session: c}, nil, nil
+				}
 			}
 			p.wakeAll()
-			return at, nil, nil
+			return at, r, err
 		}
 	}
 }
@@ -101,6 +103,11 @@ func (p *sessions) room(shard int, until time.Time) *session {
 	if own.count.Load() == 0 && (limit <= 0 || int(p.target.pool.live.Load()) < limit) {
 		return nil
 	}
+	return p.elsewhere(shard, until)
+}
+
+// elsewhere looks in the lists of the other shards.
+func (p *sessions) elsewhere(shard int, until time.Time) *session {
 	for i := 1; i < len(p.decks); i++ {
 		if c := p.decks[(shard+i)%len(p.decks)].room(until); c != nil {
 			return c
@@ -109,8 +116,7 @@ func (p *sessions) room(shard int, until time.Time) *session {
 	return nil
 }
 
-// room takes the newest connection with room, which the oldest then outlive
-// least: they can end.
+// room takes the newest connection with room, so that the oldest can end.
 func (d *deck) room(until time.Time) *session {
 	if d.count.Load() == 0 {
 		return nil
