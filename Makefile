@@ -12,7 +12,8 @@ LISTEN   ?= :8080
 CONTROL  ?= 127.0.0.1:8081
 
 # The real programs that tests drive.
-PARTS := openssl h2spec h2load gtlsclient pebble pebble-challtestsrv grpc-interop-client grpc-interop-server
+PARTS := openssl h2spec h2load gtlsclient pebble pebble-challtestsrv grpc-interop-client grpc-interop-server \
+	grpc-web-clients
 
 FUZZTIME ?= 20s
 BENCH    ?= .
@@ -99,8 +100,9 @@ h2spec: ## Run the conformance suite of HTTP/2, h2spec, against weir with and wi
 	tools/h2spec.sh
 
 interop: ## Run grpc-go's own client against its own server with weir between them (Linux)
-	@tools/setup.sh go grpc-interop-client grpc-interop-server
+	@tools/setup.sh go grpc-interop-client grpc-interop-server grpc-web-clients
 	$(GO) run ./tools/interop
+	$(GO) run ./tools/interop -ways web -- node tools/interop/web/run.mjs
 
 measure: ## Measure SCENARIO=h2,tls (all without) beside the others for SECONDS_EACH=2 of ROUNDS=3, and write no document
 	@tools/setup.sh wrk h2load nginx haproxy caddy taskset

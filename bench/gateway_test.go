@@ -33,8 +33,9 @@ const (
 	full    = "-metrics=true -log.output=/dev/null -log.format=json"
 )
 
-// startGateway serves doc on a free port of the loopback, with one shard
-// unless flags say otherwise: what one core does is what is measured.
+// startGateway serves doc on a free port of the loopback, or where its listener
+// main is, with one shard unless flags say otherwise: what one core does is
+// what is measured.
 func startGateway(tb testing.TB, doc, flags string) *gateway {
 	tb.Helper()
 	args := append([]string{"-control=off", "-shards=1"}, strings.Fields(flags)...)

@@ -57,3 +57,18 @@ func TestAllocNothingForCalls(t *testing.T) {
 		}
 	}
 }
+
+// TestAllocNothingForCallsOverHTTP2 holds a small call to no allocation, from
+// HTTP/2 to HTTP/2: gateway, client and server together.
+func TestAllocNothingForCallsOverHTTP2(t *testing.T) {
+	g := startCalling(t, full)
+	for _, form := range callForms {
+		c := g.caller(t, form)
+		for range warmUp {
+			c.call()
+		}
+		if got := testing.AllocsPerRun(allocRuns, c.call); got != 0 {
+			t.Errorf("%s: got %v allocations a call; want none", form, got)
+		}
+	}
+}

@@ -20,7 +20,7 @@ export const options = {
     checks: ['rate==1'],
     calls_wrong: ['count==0'],
     streams_whole: ['rate==1'],
-    grpc_req_duration: ['p(95)<100'],
+    grpc_req_duration: ['p(95)<200'],
   },
 };
 

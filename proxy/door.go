@@ -20,13 +20,16 @@ import (
 // Door is how the program was called.
 type Door struct {
 	Options                Options
-	Config, Upstreams      string
+	Config, Upstreams, TLS string
 	Check, Version, Schema bool
+
+	wish *tlsWish
 }
 
 func (d *Door) registerFlags(fs *flag.FlagSet) {
 	fs.StringVar(&d.Upstreams, "upstream", "", "Serve a reverse proxy in front of URL[,URL…]: http://host:port[/base], https://… or unix:/path")
 	fs.StringVar(&d.Config, "config", "", "Serve the document in this file, YAML or JSON")
+	fs.StringVar(&d.TLS, "tls", "", tlsUsage)
 	fs.BoolVar(&d.Check, "check", false, "Check the flags and the document, print every mistake, and exit; 1 if there is one")
 	fs.BoolVar(&d.Version, "version", false, "Print the version and exit")
 	fs.BoolVar(&d.Schema, "schema", false, "Print the JSON Schema of the document, for editors, and exit")
@@ -40,7 +43,8 @@ func ParseFlags(args, environ []string) (*Door, error) {
 	fs := flag.NewFlagSet("weir", flag.ContinueOnError)
 	fs.SetOutput(io.Discard)
 	d.registerFlags(fs)
-	if err := fs.Parse(args); err != nil {
+	err := fs.Parse(args)
+	if err != nil {
 		if errors.Is(err, flag.ErrHelp) {
 			return nil, err
 		}
@@ -66,6 +70,13 @@ func ParseFlags(args, environ []string) (*Door, error) {
 	if set["config"] && set["upstream"] {
 		return nil, errors.New("-config and -upstream exclude each other: name the upstream in the document")
 	}
+	if set["config"] && set["tls"] {
+		return nil, errors.New("-config and -tls exclude each other: write tls: true at a listener of the document")
+	}
+	if d.wish, err = parseTLS(d.TLS); err != nil {
+		return nil, err
+	}
+	d.Options.listenGiven = d.Options.listenGiven && d.wish == nil // it is in the document then
 	return d, d.Options.Validate()
 }
 
@@ -139,6 +150,14 @@ func nearest(name string, known map[string]string) string {
 
 // Source returns what is to be served, and how to end it.
 func (d *Door) Source() (Source, func(), error) {
+	source, end, err := d.plainSource()
+	if err == nil && d.wish != nil {
+		source = &securedSource{source, d.wish, d.Options.ListenAddress}
+	}
+	return source, end, err
+}
+
+func (d *Door) plainSource() (Source, func(), error) {
 	switch {
 	case d.Config != "":
 		return &FileSource{Path: d.Config}, func() {}, nil
@@ -165,19 +184,33 @@ func (d *Door) Greet(w io.Writer, g *Gateway) {
 	if c := g.ControlAddress(); c != "" {
 		fmt.Fprintf(&b, "control is on http://%s\n", c)
 	}
+	authority := g.DevelopmentAuthority()
+	if authority != "" {
+		fmt.Fprintf(&b, "certificates for development are signed by %s; docs/tls.md says how to trust it\n", authority)
+	}
 	if d.Config == "" && d.Upstreams == "" {
-		b.WriteString("\nThis is the built-in demo. Try:\n\n")
-		at := portOf(g.Addresses()["main"])
-		for _, line := range []string{
-			"curl -i " + at + "/", "curl -i " + at + "/hello/you", "curl -i '" + at + "/echo/a/b?c=d'",
-			"curl -N " + at + "/events", "curl -i " + at + "/nowhere",
-			"curl http://" + g.ControlAddress() + "/metrics",
-		} {
-			b.WriteString("  " + line + "\n")
-		}
-		b.WriteString("\n")
+		d.greetDemo(&b, g, authority)
 	}
 	_, _ = w.Write(b.Bytes())
+}
+
+// greetDemo tells what can be tried with the demo.
+func (d *Door) greetDemo(b *bytes.Buffer, g *Gateway, authority string) {
+	b.WriteString("\nThis is the built-in demo. Try:\n\n")
+	curl, at := "curl", portOf(g.Addresses()["main"])
+	if d.wish != nil {
+		at = strings.Replace(at, "http:", "https:", 1)
+	}
+	if authority != "" {
+		curl += " --cacert " + authority
+	}
+	for _, rest := range []string{" -i " + at + "/", " -i " + at + "/hello/you", " -i '" + at + "/echo/a/b?c=d'", " -N " + at + "/events", " -i " + at + "/nowhere"} {
+		b.WriteString("  " + curl + rest + "\n")
+	}
+	if c := g.ControlAddress(); c != "" {
+		b.WriteString("  curl http://" + c + "/metrics\n")
+	}
+	b.WriteString("\n")
 }
 
 func portOf(address string) string {

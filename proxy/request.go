@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"weir/proxy/exchange"
+	"weir/proxy/grpc"
 	"weir/proxy/observe"
 	"weir/proxy/route"
 	"weir/proxy/upstream"
@@ -86,7 +87,10 @@ func (r *request) direct() {
 
 // refusalOfContent tells why an answer's content could not be had.
 func refusalOfContent(err error) *exchange.Refusal {
-	if errors.Is(err, wire.ErrTimeout) {
+	switch {
+	case errors.Is(err, exchange.ErrUnopened):
+		return exchange.UpgradeFailed
+	case errors.Is(err, wire.ErrTimeout):
 		return exchange.TotalTimeout
 	}
 	return exchange.TruncatedAnswer
@@ -168,6 +172,8 @@ func (g *Gateway) release(r *request) {
 	if cap(r.body) > keptBuffer {
 		r.body = nil
 	}
-	r.grpc.reset()
+	if r.grpc.kind != grpc.None {
+		r.grpc.reset()
+	}
 	g.requests.Put(r)
 }

@@ -4,13 +4,8 @@ import (
 	"bytes"
 	"context"
 	stdtls "crypto/tls"
-	"crypto/x509"
-	"encoding/base64"
 	"errors"
-	"fmt"
 	"maps"
-	"net/http"
-	"net/url"
 	"path/filepath"
 	"reflect"
 	"slices"
@@ -71,17 +66,6 @@ type directory struct {
 	issuer   *certmagic.ACMEIssuer
 }
 
-// acmeTerms are what compiled terms want of the directory.
-type acmeTerms struct {
-	wanted bool
-	auto   []string
-	ca     []byte
-	roots  *x509.CertPool
-	eab    *acmeapi.EAB
-	allow  []string
-	asks   bool
-}
-
 func newACME(m *Manager) *acme {
 	a := &acme{m: m, log: newZap(m.log), slots: make(chan struct{}, acmeAtOnce), managing: map[string]context.CancelFunc{}, last: map[string]error{}, known: map[string]bool{}}
 	a.challengeConfig = &stdtls.Config{
@@ -101,91 +85,6 @@ func (a *acme) close() {
 	if cache != nil {
 		cache.Stop()
 	}
-}
-
-// checkACME compiles what the terms want of a directory.
-func (m *Manager) checkACME(r *reader, s Settings, t *Terms) {
-	for name, d := range s.Domains {
-		if d.Source == SourceAuto {
-			t.acme.auto = append(t.acme.auto, strings.ToLower(name))
-		}
-	}
-	slices.Sort(t.acme.auto)
-	if o := s.ACME.OnDemand; o != nil {
-		t.acme.asks = o.Ask != ""
-		for _, pattern := range o.Allow {
-			t.acme.allow = append(t.acme.allow, strings.ToLower(pattern))
-		}
-		if len(o.Allow) == 0 && o.Ask == "" {
-			r.found.add(errors.New("cannot get certificates on demand without a rule"), "tls", "acme", "onDemand")
-		}
-	}
-	t.acme.wanted = len(t.acme.auto) > 0 || s.ACME.OnDemand != nil
-	if !t.acme.wanted {
-		return
-	}
-	if m.config.Dir == "" {
-		r.found.add(fmt.Errorf("cannot get certificates from a directory: %w", errNoDir), "tls", "acme")
-	}
-	if s.ACME.CA != "" {
-		t.acme.authorities(r, s.ACME.CA)
-	}
-	if e := s.ACME.ExternalAccount; e != nil {
-		if _, err := base64.RawURLEncoding.DecodeString(strings.TrimRight(e.Key, "=")); err != nil || e.Key == "" || e.ID == "" {
-			r.found.add(errors.New("cannot use external account: it needs an id, and a key in base64url"), "tls", "acme", "externalAccount")
-		}
-		t.acme.eab = &acmeapi.EAB{KeyID: e.ID, MACKey: strings.TrimRight(e.Key, "=")}
-	}
-	for _, challenge := range s.ACME.Challenges {
-		if challenge != ChallengeHTTP && challenge != ChallengeALPN && challenge != ChallengeDNS {
-			r.found.add(fmt.Errorf("cannot use challenge %q: there are http-01, tls-alpn-01 and dns-01", challenge), "tls", "acme", "challenges")
-		}
-	}
-	if dns := slices.Contains(s.ACME.Challenges, ChallengeDNS); dns && (s.ACME.DNS == nil || len(s.ACME.Challenges) > 1) {
-		r.found.add(errors.New("cannot use challenge \"dns-01\" without dns, or beside others"), "tls", "acme", "challenges")
-	}
-	for _, name := range t.acme.auto {
-		if strings.HasPrefix(name, "*.") && s.ACME.DNS == nil {
-			r.found.add(fmt.Errorf("cannot get a certificate for %q: a wildcard needs dns-01", name), "domains", name, "tls", "source")
-		}
-	}
-}
-
-func (t *acmeTerms) authorities(r *reader, file string) {
-	text, err := r.read(file)
-	pool := x509.NewCertPool()
-	if err == nil && !pool.AppendCertsFromPEM(text) {
-		err = ErrNoCert
-	}
-	switch {
-	case err == nil:
-		t.ca, t.roots = text, pool
-	case r.previous != nil:
-		r.kept = append(r.kept, err)
-		t.ca, t.roots = r.previous.acme.ca, r.previous.acme.roots
-	default:
-		r.found.add(fmt.Errorf("cannot read certificate authorities %q: %w", file, err), "tls", "acme", "ca")
-	}
-}
-
-// onDemand reports whether a certificate for a name may be had when a client
-// asks for it, as far as that can be told without asking anybody.
-func (t *Terms) onDemand(name string) bool {
-	if len(t.acme.allow) == 0 {
-		return t.acme.asks && isPublicName(name)
-	}
-	return isPublicName(name) && slices.ContainsFunc(t.acme.allow, func(pattern string) bool {
-		suffix, isWild := strings.CutPrefix(pattern, "*.")
-		if !isWild {
-			return name == pattern
-		}
-		_, rest, _ := strings.Cut(name, ".")
-		return rest == suffix
-	})
-}
-
-func isPublicName(name string) bool {
-	return strings.IndexByte(name, '.') > 0 && certmagic.SubjectQualifiesForPublicCert(name) && !strings.Contains(name, "*")
 }
 
 // publish begins to have certificates for the names of t, and ends it for others.
@@ -251,12 +150,18 @@ func (a *acme) directory(t *Terms) *directory {
 	if len(challenges) == 0 {
 		challenges = []string{ChallengeHTTP, ChallengeALPN}
 	}
+	// certmagic asks on the terminal where there is no address; a blank one is
+	// cut away only after that.
+	email := s.Email
+	if email == "" {
+		email = " "
+	}
 	url := s.Directory
 	if url == "" {
 		url = certmagic.LetsEncryptProductionCA
 	}
 	template := certmagic.ACMEIssuer{
-		CA: url, Email: s.Email, Agreed: true, TrustedRoots: t.acme.roots, ExternalAccount: t.acme.eab,
+		CA: url, Email: email, Agreed: true, TrustedRoots: t.acme.roots, ExternalAccount: t.acme.eab,
 		DisableHTTPChallenge:    !slices.Contains(challenges, ChallengeHTTP),
 		DisableTLSALPNChallenge: !slices.Contains(challenges, ChallengeALPN),
 		AltHTTPPort:             s.HTTPPort, AltTLSALPNPort: s.TLSPort,
@@ -433,39 +338,3 @@ func (a *acme) infos(*Terms) []CertificateInfo {
 	}
 	return out
 }
-
-const challengePath = "/.well-known/acme-challenge/"
-
-// HTTPChallenge returns the body that answers an http-01 challenge (RFC 8555
-// §8.3), for a GET on a plain listener; ok is false for every other request.
-func (m *Manager) HTTPChallenge(host, path string) (body []byte, ok bool) {
-	if !strings.HasPrefix(path, challengePath) {
-		return nil, false
-	}
-	d := m.acme.current.Load()
-	if d == nil {
-		return nil, false
-	}
-	answer := &challengeAnswer{}
-	request := (&http.Request{Method: http.MethodGet, Host: host, URL: &url.URL{Path: path}, Header: http.Header{}}).WithContext(m.ctx)
-	if !d.issuer.HandleHTTPChallenge(answer, request) || answer.status >= http.StatusBadRequest {
-		return nil, false
-	}
-	return answer.body.Bytes(), true
-}
-
-// challengeAnswer takes what certmagic answers.
-type challengeAnswer struct {
-	body   bytes.Buffer
-	header http.Header
-	status int
-}
-
-func (c *challengeAnswer) Header() http.Header {
-	if c.header == nil {
-		c.header = http.Header{}
-	}
-	return c.header
-}
-func (c *challengeAnswer) Write(p []byte) (int, error) { return c.body.Write(p) }
-func (c *challengeAnswer) WriteHeader(status int)      { c.status = status }

@@ -220,6 +220,7 @@ func TestACMEExternalAccount(t *testing.T) {
 	const key = "zWNDZM6eQGHWpSRTPal5eIUYFTu7EajVIoguysqZ9wG44nMEtx3MUAsUDkMTQ12W"
 	l := newLab(t, labOptions{eab: map[string]string{"kid-1": key}, config: Config{ACMERetry: 100 * time.Millisecond}})
 	s := l.settings(ChallengeALPN, "bound.weir.example")
+	s.ACME.Email = "" // which asks nobody for one
 	s.ACME.ExternalAccount = &ExternalAccount{ID: "kid-1", Key: key}
 	publish(t, l.m, s)
 	l.until(t, "bound.weir.example", nil)

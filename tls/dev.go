@@ -52,11 +52,16 @@ func (m *Manager) DevCA() (string, error) {
 	return m.dev.certFile(), nil
 }
 
-// allow notes whether the terms use the authority at all.
-func (a *authorityDev) allow(t *Terms) {
+// allow notes whether the terms use the authority, and has it ready then: its
+// file is to be trusted before the first client comes.
+func (a *authorityDev) allow(t *Terms) error {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	a.wanted = t.usesDev
+	if !a.wanted {
+		return nil
+	}
+	return a.open()
 }
 
 // certificate returns one for a name, made or renewed where needed.

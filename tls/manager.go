@@ -61,6 +61,7 @@ type Manager struct {
 	ctx    context.Context
 	cancel context.CancelFunc
 	tasks  sync.WaitGroup
+	closed sync.Once
 	wake   chan struct{} // terms were published
 }
 
@@ -104,7 +105,7 @@ func New(config Config, log *slog.Logger) (*Manager, error) {
 // connections go on.
 func (m *Manager) Close() {
 	m.cancel()
-	m.acme.close()
+	m.closed.Do(m.acme.close)
 	m.tasks.Wait()
 	m.config.HTTPClient.CloseIdleConnections()
 }
@@ -119,7 +120,9 @@ func (m *Manager) Publish(t *Terms) {
 
 func (m *Manager) publish(t *Terms) {
 	m.tickets.set(t.tickets, m.now())
-	m.dev.allow(t)
+	if err := m.dev.allow(t); err != nil {
+		m.log.Error("names of the development authority cannot be served", "error", err)
+	}
 	m.acme.publish(t)
 	m.published.Store(t)
 	if m.watcher != nil {

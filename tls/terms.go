@@ -195,6 +195,15 @@ func (t *Terms) choose(sni, local string) (string, *policy) {
 	return sni, t.refusal
 }
 
+// isAddress tells addresses from names without an error, which would allocate.
+func isAddress(host string) bool {
+	if host == "" {
+		return false
+	}
+	last := host[len(host)-1]
+	return host[0] == '[' || strings.IndexByte(host, ':') >= 0 || '0' <= last && last <= '9' && strings.Trim(host, "0123456789.") == ""
+}
+
 // policyOf returns the policy of a host, or nil where it is not served over TLS.
 func (t *Terms) policyOf(host string) *policy {
 	name, p := t.choose(host, "")
@@ -212,11 +221,9 @@ func (t *Terms) Covers(s *Session, host string) bool {
 	if host == s.Name || host == s.SNI {
 		return true
 	}
-	if address, err := netip.ParseAddr(strings.Trim(host, "[]")); err == nil {
-		host = address.Unmap().String()
-		if host == s.Name {
-			return true
-		}
+	if isAddress(host) {
+		address, err := netip.ParseAddr(strings.Trim(host, "[]"))
+		return err == nil && address.Unmap().String() == s.Name
 	}
 	p := t.policyOf(host)
 	if p == nil || p.key != s.Policy {

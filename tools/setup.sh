@@ -3,7 +3,7 @@
 #
 #   tools/setup.sh NAME…    nginx haproxy caddy wrk h2load k6 taskset rsvg-convert strace git curl gcc go
 #                           openssl h2spec gtlsclient chromium pebble pebble-challtestsrv
-#                           grpc-interop-client grpc-interop-server
+#                           grpc-interop-client grpc-interop-server grpc-web-clients
 #   tools/setup.sh          lists them
 #
 # Go programs are built once into .cache/bin at a pinned version; the others come from the system's packages.
@@ -76,6 +76,16 @@ from_pinned() { # program, package, version, why
 	touch "$bin/.$1-$3"
 }
 
+# Pinned in package-lock.json; they need node to run.
+grpc_web_clients() {
+	local web=$root/tools/interop/web
+	from_packages node nodejs "runs the clients of gRPC-Web" || return 1
+	cmp -s "$web/package-lock.json" "$web/node_modules/.installed" && return
+	from_packages npm npm "installs the clients of gRPC-Web" || return 1
+	say "installing the clients of gRPC-Web into tools/interop/web"
+	npm ci --prefix "$web" --no-audit --no-fund --ignore-scripts >&2 && cp "$web/package-lock.json" "$web/node_modules/.installed"
+}
+
 c_library() { # comes with no program that could be looked for
 	[ -e /usr/include/stdlib.h ] || from_packages "C headers" libc6-dev "the race detector links with the C library"
 }
@@ -105,6 +115,7 @@ install_one() {
 	pebble-challtestsrv) from_source pebble-challtestsrv github.com/letsencrypt/pebble/v2/cmd/pebble-challtestsrv "$pebble_version" "names and challenges for pebble" ;;
 	grpc-interop-client) from_source grpc-interop-client google.golang.org/grpc/interop/client "$grpc_version" "the interoperability cases of gRPC" ;;
 	grpc-interop-server) from_source grpc-interop-server google.golang.org/grpc/interop/server "$grpc_version" "what grpc-interop-client asks" ;;
+	grpc-web-clients) grpc_web_clients ;;
 	k6) from_source k6 go.k6.io/k6 "$k6_version" "runs the scripts in loadtest/" ;;
 	*)
 		say "unknown program \"$1\""

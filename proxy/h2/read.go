@@ -33,7 +33,13 @@ func (c *conn) take(n int) *fault {
 		c.sock.Yield() // what was begun may be answered already: that leaves in the same write
 	}
 	c.mu.Lock()
-	c.flush()
+	if len(c.blocked) > 0 && c.filled() >= quantum {
+		// A client that is slow to take its answers must not be read slowly too.
+		c.flusher = false
+		c.blocked[0].room.wake()
+	} else {
+		c.flush()
+	}
 	c.mu.Unlock()
 	return f
 }

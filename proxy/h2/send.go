@@ -4,17 +4,23 @@ import (
 	"bytes"
 	"errors"
 	"strconv"
+	"sync"
 
 	"github.com/valyala/fasthttp"
 
 	"weir/proxy/exchange"
 	"weir/proxy/frame"
+	"weir/proxy/front"
 	"weir/proxy/hpack"
 	"weir/proxy/wire"
 )
 
-// relaySize is the buffer that long answers flow through.
-const relaySize = 64 << 10
+// relaySize is the buffer that long answers flow through; where the client takes
+// less than that at once, a smaller one does.
+const (
+	relaySize  = 64 << 10
+	relaySmall = quantum
+)
 
 // Send sends the answer of x. exchange.ErrUnsent means that its content failed
 // before anything was sent, so that another answer can still be given.
@@ -23,6 +29,14 @@ func (s *stream) Send(x *exchange.Exchange) error {
 		return s.sendTunnel(x)
 	}
 	status := x.Response.StatusCode()
+	if s.connect && status < 300 {
+		// To the client it would mean that the WebSocket is open.
+		if x.Stream != nil {
+			_ = x.Stream.Close()
+			x.Stream = nil
+		}
+		return errors.Join(exchange.ErrUnsent, front.ErrNotChanged)
+	}
 	bare := x.Request.IsHead() || status == fasthttp.StatusNoContent || status == fasthttp.StatusNotModified
 	if x.Stream != nil {
 		return s.sendStream(x, bare)
@@ -81,7 +95,7 @@ func (s *stream) sendStream(x *exchange.Exchange, bare bool) error {
 		_ = x.Stream.Close()
 		x.Stream = nil
 		if relay != nil {
-			c.server.relays.Put(relay)
+			c.server.relay(len(*relay)).Put(relay)
 		}
 	}()
 	headed := bare || !x.Stream.Ready() // the head must not wait for content that may come much later
@@ -98,7 +112,7 @@ func (s *stream) sendStream(x *exchange.Exchange, bare bool) error {
 		}
 		if len(p) == 0 && !x.Stream.Done() {
 			if relay == nil {
-				relay = c.server.relays.Get().(*[]byte)
+				relay = c.server.relay(s.atOnce()).Get().(*[]byte)
 			}
 			n, err := x.Stream.Read(*relay)
 			if err != nil && !x.Stream.Done() {
@@ -112,6 +126,21 @@ func (s *stream) sendStream(x *exchange.Exchange, bare bool) error {
 		}
 		headed = headed || len(p) > 0
 	}
+}
+
+// atOnce returns how much the client takes now, at most.
+func (s *stream) atOnce() int {
+	s.c.mu.Lock()
+	defer s.c.mu.Unlock()
+	return int(min(s.window, s.c.window))
+}
+
+// relay returns the pool of buffers for content of which n bytes move at once.
+func (s *Server) relay(n int) *sync.Pool {
+	if n < relaySize {
+		return &s.smallRelays
+	}
+	return &s.relays
 }
 
 // sendHead sends the head alone.

@@ -23,8 +23,9 @@ type Server struct {
 	date    front.Date
 	readers *wire.Readers
 
-	works, streams, outs, relays sync.Pool
-	hello                        []byte // SETTINGS and what else every connection begins with
+	works, streams, outs sync.Pool
+	relays, smallRelays  sync.Pool
+	hello                []byte // SETTINGS and what else every connection begins with
 }
 
 var _ front.Server = (*Server)(nil)
@@ -45,6 +46,7 @@ func NewServer(cfg front.Config, own Config, shard int, handler front.Handler) *
 	s.streams.New = func() any { return newStream() }
 	s.outs.New = func() any { return &out{b: make([]byte, 0, outStart)} }
 	s.relays.New = func() any { b := make([]byte, relaySize); return &b }
+	s.smallRelays.New = func() any { b := make([]byte, relaySmall); return &b }
 	s.hello = frame.AppendSettings(nil,
 		frame.Setting{ID: frame.TableSize, Value: uint32(own.TableSize)},
 		frame.Setting{ID: frame.MaxStreams, Value: uint32(own.MaxStreams)},

@@ -12,7 +12,7 @@ func TestTable(t *testing.T) {
 		var table table
 		model := make(map[uint32]*stream)
 		next := uint32(1)
-		for range rapid.IntRange(1, 300).Draw(t, "steps") {
+		for range rapid.IntRange(1, 80).Draw(t, "steps") {
 			if rapid.Bool().Draw(t, "put") {
 				next += 2 * rapid.Uint32Range(0, 40).Draw(t, "skip")
 				s := &stream{id: next}

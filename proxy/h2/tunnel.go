@@ -1,6 +1,7 @@
 package h2
 
 import (
+	"errors"
 	"io"
 	"net"
 	"os"
@@ -8,6 +9,7 @@ import (
 
 	"weir/proxy/exchange"
 	"weir/proxy/frame"
+	"weir/proxy/front"
 	"weir/proxy/hpack"
 	"weir/proxy/wire"
 )
@@ -22,6 +24,9 @@ func (s *stream) sendTunnel(x *exchange.Exchange) error {
 	other, ok := tunnel.(interface{ Side() wire.Side })
 	if !ok {
 		panic("BUG: a tunnel that is no socket")
+	}
+	if !s.challenge.Accepts(x.Response.PeekBytes(hpack.SecWebSocketAccept.Canonical())) {
+		return errors.Join(exchange.ErrUnsent, front.ErrNotAccepted)
 	}
 	c.mu.Lock()
 	if s.gone.Load() || c.dead {

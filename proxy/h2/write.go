@@ -168,8 +168,8 @@ func (c *conn) wakeNext() bool {
 // wait waits until s may append, or until it cannot any more. The lock must be
 // held; it is given up meanwhile.
 func (c *conn) wait(s *stream) (err error) {
+	c.blocked = append(c.blocked, s) // first, so that who writes knows that it waits
 	c.send()
-	c.blocked = append(c.blocked, s)
 	c.wakeNext()
 	for c.woken != s && !s.gone.Load() {
 		d := s.patience()
@@ -177,6 +177,7 @@ func (c *conn) wait(s *stream) (err error) {
 			err = wire.ErrTimeout
 			break
 		}
+		c.send() // the reader may have left that to whoever waits
 	}
 	for i, other := range c.blocked {
 		if other == s {

@@ -28,14 +28,12 @@ type body struct {
 	trailers []byte
 	fault    *wire.Fault
 	whole    atomic.Bool // Done, readable by the answering goroutine
-	stopped  atomic.Bool
 }
 
 func (b *body) reset() {
 	b.left, b.length, b.count, b.idle, b.tailed, b.expects = 0, 0, 0, 0, false, false
 	b.err, b.fault, b.trailers = nil, nil, b.trailers[:0]
 	b.whole.Store(true)
-	b.stopped.Store(false)
 }
 
 func (b *body) begin(length int64, expects bool) {

@@ -3,7 +3,6 @@ package h3
 // Error codes (RFC 9114 §8.1, RFC 9204 §6).
 const (
 	codeNoError          = 0x100
-	codeProtocolError    = 0x101
 	codeInternalError    = 0x102
 	codeStreamCreation   = 0x103
 	codeClosedCritical   = 0x104

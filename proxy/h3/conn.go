@@ -68,7 +68,9 @@ func (c *conn) serve() {
 			stream.CancelWrite(codeRequestRejected)
 			continue
 		}
-		running.Go(r.serve)
+		running.Add(1)
+		r.running = &running
+		go r.run()
 	}
 }
 
@@ -86,6 +88,13 @@ func (c *conn) begin(stream *quic.Stream) (*request, bool) {
 	c.requests[id] = r
 	c.server.Stats.Streams.Add(1)
 	return r, true
+}
+
+// begun returns how many requests have begun.
+func (c *conn) begun() int {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return int(c.next / 4)
 }
 
 // end ends a request. A client that gives up most of what it asks for costs

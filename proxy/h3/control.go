@@ -43,7 +43,8 @@ func (c *conn) acceptUni(running *sync.WaitGroup) {
 
 func (c *conn) serveUni(stream *quic.ReceiveStream) {
 	defer stream.ReleaseStreamCredit()
-	in := &reader{}
+	r := newReader(uniBuffer)
+	in := &r
 	in.reset(stream)
 	kind, err := in.varint()
 	if err != nil {
@@ -117,6 +118,8 @@ func readDecoder(in *reader) error {
 const (
 	settingsMost = 4 << 10 // bytes of a SETTINGS frame
 	controlMost  = 1 << 10 // bytes of another frame on the control stream
+	// priorityMost is how often a client may change its mind about one request.
+	priorityMost = 8
 	// idleFramesMost is how many frames that say nothing may come one after another.
 	idleFramesMost = 1000
 )
@@ -141,7 +144,7 @@ func (c *conn) readControl(in *reader) (quic.ApplicationErrorCode, string) {
 		return code, reason
 	}
 	for frames := 0; ; frames++ {
-		if frames > idleFramesMost {
+		if frames > idleFramesMost+priorityMost*c.begun() {
 			c.server.Stats.Abuses.Add(1)
 			return codeExcessiveLoad, "too many frames on the control stream"
 		}

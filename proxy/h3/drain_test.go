@@ -32,7 +32,7 @@ func TestDrainServesWhatWasSent(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	in := &reader{}
+	in := newReader(requestBuffer)
 	in.reset(control)
 	if kind, err := in.varint(); err != nil || kind != streamControl {
 		t.Fatalf("got stream %d, %v; want the control stream", kind, err)

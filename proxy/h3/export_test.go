@@ -24,7 +24,7 @@ func (c *raw) Uni(b []byte) *quic.SendStream { return c.uni(b) }
 type Frames struct{ in reader }
 
 func ReadFrames(stream *quic.Stream) *Frames {
-	f := &Frames{}
+	f := &Frames{newReader(requestBuffer)}
 	f.in.reset(stream)
 	return f
 }

@@ -50,8 +50,15 @@ type reader struct {
 	from int
 	to   int
 	err  error // what comes behind the buffered bytes
-	buf  [4 << 10]byte
+	buf  []byte
 }
+
+const (
+	requestBuffer = 4 << 10
+	uniBuffer     = 64 // such streams are long, and nearly always silent
+)
+
+func newReader(size int) reader { return reader{buf: make([]byte, size)} }
 
 func (r *reader) reset(in io.Reader) { r.in, r.from, r.to, r.err = in, 0, 0, nil }
 
@@ -69,7 +76,7 @@ func (r *reader) fill() error {
 	if r.from == r.to {
 		r.from, r.to = 0, 0
 	} else if r.to == len(r.buf) {
-		r.to = copy(r.buf[:], r.buf[r.from:r.to])
+		r.to = copy(r.buf, r.buf[r.from:r.to])
 		r.from = 0
 	}
 	n, err := r.in.Read(r.buf[r.to:])

@@ -5,6 +5,7 @@ import (
 	"context"
 	"crypto/sha1"
 	"encoding/base64"
+	"errors"
 	"flag"
 	"fmt"
 	"io"
@@ -306,6 +307,23 @@ func TestWebSocketThatDoesNotOpen(t *testing.T) {
 	f("HTTP/1.1 204 No Content\r\n\r\n", "502")
 	f("HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Accept: AAAAAAAAAAAAAAAAAAAAAAAAAAA=\r\n\r\n", "502")
 	f("HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\r\n", "502")
+}
+
+// TestTunnelTimes holds a tunnel to its limits.
+func TestTunnelTimes(t *testing.T) {
+	for _, times := range []string{"tunnelIdle: 200ms", "tunnelTotal: 200ms"} {
+		s := h3.Start(t, h3.DefaultTest(), gateway(t, webSocket(t, accepted), ", timeouts: {"+times+"}"))
+		in := h3.ReadFrames(h3.Dial(t, s).Open(opening()))
+		for {
+			if _, _, err := in.Next(); err != nil {
+				var late net.Error
+				if errors.As(err, &late) && late.Timeout() {
+					t.Fatalf("%s: got %v; want the tunnel closed", times, err)
+				}
+				break
+			}
+		}
+	}
 }
 
 // TestCloseTunnels holds that a drain ends what has become a tunnel.

@@ -23,9 +23,10 @@ type decoder struct{ name, value []byte }
 
 // decode gives the fields of an encoded field section to dst.
 func (d *decoder) decode(b []byte, dst sink) error {
-	// Required Insert Count and Base (§4.5.1): without a dynamic table both are 0.
+	// Without a dynamic table Required Insert Count is 0, and Base any number
+	// that is not negative (§4.5.1).
 	count, b, err := integer(b, 8)
-	if err != nil || count != 0 || len(b) == 0 {
+	if err != nil || count != 0 || len(b) == 0 || b[0]&0x80 != 0 {
 		return errQPACK
 	}
 	if _, b, err = integer(b, 7); err != nil {

@@ -78,7 +78,7 @@ func (l *lines) Add(name, value []byte) { l.WriteString(string(name) + ": " + st
 
 // read reads a stream to its end.
 func read(stream *quic.Stream) (out reply) {
-	in, d := &reader{}, decoder{}
+	in, d := newReader(requestBuffer), decoder{}
 	in.reset(stream)
 	for {
 		kind, length, err := in.next()

@@ -17,9 +17,11 @@ import (
 // request is one request stream. Its goroutine runs serve; another may read
 // the body meanwhile. Who sweeps touches only the stream and the atomics.
 type request struct {
-	server *Server
-	c      *conn
-	stream *quic.Stream
+	server  *Server
+	c       *conn
+	stream  *quic.Stream
+	run     func()          // serve, made once: a go statement would make it anew
+	running *sync.WaitGroup // of the connection
 
 	x       exchange.Exchange
 	section front.Section
@@ -44,8 +46,8 @@ type request struct {
 }
 
 func newRequest(s *Server) *request {
-	r := &request{server: s}
-	r.body.r = r
+	r := &request{server: s, in: newReader(requestBuffer)}
+	r.body.r, r.run = r, r.serve
 	return r
 }
 
@@ -79,8 +81,10 @@ func (r *request) serve() {
 		stream.CancelRead(r.refused) // nothing more is needed (RFC 9114 §4.1)
 	}
 	c.end(r, r.x.Aborted && !r.sendLate.Load())
+	running := r.running
 	r.rest()
 	stream.ReleaseStreamCredit()
+	running.Done()
 }
 
 // keptMost is the largest buffer that goes back to the pool.
@@ -88,7 +92,7 @@ const keptMost = 64 << 10
 
 func (r *request) rest() {
 	r.x.Reset()
-	r.c, r.stream = nil, nil
+	r.c, r.stream, r.running = nil, nil, nil
 	r.in.reset(nil)
 	if cap(r.out) > keptMost {
 		r.out = nil

@@ -149,7 +149,7 @@ func TestFrames(t *testing.T) {
 	f("end in HEADERS", get()[:8], true, codeFrameError)
 	f("end in DATA", join(post(), data("hello")[:4]), true, codeFrameError)
 	f("end in an unknown frame", append(appendFrame(nil, 0x21, 9), 'x'), true, codeFrameError)
-	for _, block := range []string{"", "\x00", "\x01\x00", "\x00\x00\x80", "\x00\x00\xff\xff\xff\xff\xff\xff", "\x00\x00\xff\x40", "\x00\x00\x10",
+	for _, block := range []string{"", "\x00", "\x01\x00", "\x00\x80", "\x00\x00\x80", "\x00\x00\xff\xff\xff\xff\xff\xff", "\x00\x00\xff\x40", "\x00\x00\x10",
 		"\x00\x00\x40\x00", "\x00\x00\x21", "\x00\x00\x21a\x05b", "\x00\x00\x29\xff\x00", "\x00\x00\x5f\x70\x00", "\x00\x00\x21a\x81\x00"} {
 		f("QPACK "+strconv.Quote(block), frame(frameHeaders, block), false, codeDecompression)
 	}

@@ -50,6 +50,7 @@ type pump struct {
 	progress atomic.Int64 // when the upstream last took bytes, on the clock of wire
 	last     atomic.Bool  // all was read from the client
 	ended    atomic.Bool
+	stopped  atomic.Bool // by the exchange's goroutine, which needs no more of the body
 	done     chan struct{}
 	waited   bool // done was received
 
@@ -76,6 +77,7 @@ func (p *pump) begin(to outlet, front exchange.Front, body exchange.Body, rest [
 	p.refusal, p.sendErr, p.readErr, p.waited = nil, nil, nil, false
 	p.last.Store(false)
 	p.ended.Store(false)
+	p.stopped.Store(false)
 	p.progress.Store(wire.Now())
 }
 
@@ -218,6 +220,10 @@ func (p *pump) failed(err error) bool {
 // abort gives the request up: without a proper end the upstream cannot take
 // what it has for the whole.
 func (p *pump) abort(err error) bool {
+	if p.stopped.Load() {
+		p.sendErr = errStopped // the body was stopped from here: its client has done nothing
+		return false
+	}
 	p.readErr, p.refusal = err, refusalOfBody(err)
 	p.to.cut()
 	return false
@@ -248,6 +254,7 @@ func (p *pump) end() {
 		}
 	}
 	p.to.stop()
+	p.stopped.Store(true)
 	if p.front != nil && p.rest == nil {
 		p.front.StopBody()
 	}

@@ -87,6 +87,16 @@ func TestExamples(t *testing.T) {
 			{"POST", "", "/shop.Cart/Add", 200, "9000 POST /shop.Cart/Add\nProtocol: HTTP/2.0"},
 			{"GET", "", "/about", 200, "client.example.org GET /about\nProtocol: HTTP/2.0"},
 		},
+		"grpc.yaml": {
+			{"POST", "", "/pets.Pets/Get", 200, "9000 POST /pets.Pets/Get"},
+			{"POST", "", "/pets.Pets/Watch", 200, "Access-Control-Allow-Origin: https://www.example.org"},
+			{"OPTIONS", "", "/pets.Pets/Get", 204, "Access-Control-Allow-Methods: POST"},
+		},
+		"tls.yaml": {
+			{"GET", "shop.localhost", "/items", 200, "9000 GET /items"},
+			{"GET", "shop.localhost", "/items", 200, "Strict-Transport-Security: max-age=31536000"},
+			{"GET", "shop.localhost", "/items", 200, "Alt-Svc: h3="},
+		},
 		"upstream-tls.yaml": {
 			{"GET", "", "/accounts/1", 200, "client.example.org GET /accounts/1"},
 		},
@@ -124,7 +134,7 @@ func (c call) send(t *testing.T, address string) (int, string) {
 	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
 	defer cancel()
 	method := strings.Replace(c.method, "UPGRADE", "GET", 1)
-	request, err := http.NewRequestWithContext(ctx, method, "http://"+address+c.path, nil)
+	request, err := http.NewRequestWithContext(ctx, method, address+c.path, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -135,7 +145,10 @@ func (c call) send(t *testing.T, address string) (int, string) {
 		request.Header.Set("Sec-WebSocket-Version", "13")
 		request.Header.Set("Sec-WebSocket-Key", "dGhlIHNhbXBsZSBub25jZQ==")
 	}
-	transport := &http.Transport{DisableKeepAlives: true}
+	transport := &http.Transport{
+		DisableKeepAlives: true, ForceAttemptHTTP2: true,
+		TLSClientConfig: &tls.Config{InsecureSkipVerify: true, ServerName: c.host},
+	}
 	defer transport.CloseIdleConnections()
 	answer, err := transport.RoundTrip(request)
 	if err != nil {
@@ -180,6 +193,7 @@ func serveExample(t *testing.T, text string) string {
 	var options proxy.Options
 	options.RegisterFlags(flag.NewFlagSet("", flag.ContinueOnError))
 	options.ListenAddress, options.ControlAddress, options.Log.Output = "127.0.0.1:0", "off", "off"
+	options.Data = dir
 	options.Watch, options.TunnelGrace, options.DrainTimeout = false, 0, time.Second
 	g, err := proxy.New(options, &proxy.FileSource{Path: file}, "test", zerolog.Nop())
 	if err != nil {
@@ -200,9 +214,13 @@ func serveExample(t *testing.T, text string) string {
 			t.Error(err)
 		}
 	})
+	scheme := "http://"
+	if strings.Contains(text, "tls: true") {
+		scheme = "https://"
+	}
 	for _, address := range g.Addresses() {
 		if !strings.HasPrefix(address, "/") {
-			return address
+			return scheme + address
 		}
 	}
 	t.Fatal("the example listens on no TCP address")

@@ -85,7 +85,7 @@ func startWeir(t *testing.T, binary string, args ...string) served {
 	ctx, cancel := context.WithTimeout(context.Background(), 30*time.Second)
 	cmd := exec.CommandContext(ctx, binary, args...)
 	cmd.Dir = root
-	cmd.Env = append(os.Environ(), "WEIR_LISTEN=127.0.0.1:0", "WEIR_CONTROL=127.0.0.1:0", "WEIR_LOG_OUTPUT=off", "WEIR_DRAIN_TIMEOUT=1s")
+	cmd.Env = append(os.Environ(), "WEIR_LISTEN=127.0.0.1:0", "WEIR_CONTROL=127.0.0.1:0", "WEIR_LOG_OUTPUT=off", "WEIR_DRAIN_TIMEOUT=1s", "WEIR_DATA="+t.TempDir())
 	stderr, err := cmd.StderrPipe()
 	if err != nil {
 		t.Fatal(err)

@@ -71,7 +71,7 @@ func perform(ctx context.Context, o order, folder string, stdout io.Writer) erro
 // runCommand runs the program that was asked for, which finds the way by a variable of its environment.
 func (s *stage) runCommand(ctx context.Context, stdout io.Writer) error {
 	command := exec.CommandContext(ctx, s.order.command[0], s.order.command[1:]...)
-	command.Env = append(os.Environ(), "WEIR_URL="+s.order.ways[0].url())
+	command.Env = append(os.Environ(), "WEIR_URL="+s.order.ways[0].url(), "WEIR_CA="+s.certificate)
 	command.Stdout, command.Stderr = stdout, os.Stderr
 	if err := command.Run(); err != nil {
 		return fmt.Errorf("cannot run %q: %w", s.order.command[0], err)

@@ -28,6 +28,7 @@ func perCase(cell string) string {
 
 // What passes directly is what can be asked of weir.
 func TestEveryCasePassesDirectly(t *testing.T) {
+	t.Parallel()
 	var stdout, stderr bytes.Buffer
 	err := run(t.Context(), []string{"-ways", "direct,direct-tls"}, &stdout, &stderr)
 	want := "| case | direct | direct-tls |\n|---|---|---|\n" + perCase(" pass | pass |")
@@ -37,18 +38,36 @@ func TestEveryCasePassesDirectly(t *testing.T) {
 }
 
 func TestEveryCasePassesThroughWeir(t *testing.T) {
+	t.Parallel()
 	var stdout, stderr bytes.Buffer
-	err := run(t.Context(), []string{"-ways", "h2c,tls"}, &stdout, &stderr)
-	if strings.Contains(stderr.String(), "error reading server preface") {
-		t.Skip("weir speaks no HTTP/2 with clients yet")
-	}
-	want := "| case | h2c | tls |\n|---|---|---|\n" + perCase(" pass | pass |")
+	err := run(t.Context(), []string{"-ways", "h2c,tls,web,web-tls"}, &stdout, &stderr)
+	want := "| case | h2c | tls | web | web-tls |\n|---|---|---|---|---|\n" + perCase(" pass | pass | pass | pass |")
 	if err != nil || stdout.String() != want {
 		t.Fatalf("got %v, %s and\n%s\nwant\n%s", err, stderr.String(), stdout.String(), want)
 	}
 }
 
+func TestBrowsersPassThroughWeir(t *testing.T) {
+	t.Parallel()
+	f := func(t *testing.T, way, browsers string) {
+		t.Helper()
+		var stdout, stderr bytes.Buffer
+		err := run(t.Context(), []string{"-ways", way, "--", "sh", "-c", "NODE_EXTRA_CA_CERTS=$WEIR_CA exec node web/run.mjs"}, &stdout, &stderr)
+		if err != nil || stdout.String() != browsers {
+			t.Fatalf("%s: got %v, %s%s; want %s", way, err, stderr.String(), stdout.String(), browsers)
+		}
+	}
+	const all = "40 of 40 cases of gRPC-Web pass\n"
+	for _, way := range []string{"web", "web-tls"} {
+		t.Run(way, func(t *testing.T) {
+			t.Parallel()
+			f(t, way, all)
+		})
+	}
+}
+
 func TestFailuresAreTold(t *testing.T) {
+	t.Parallel()
 	var stdout, stderr bytes.Buffer
 	err := run(t.Context(), []string{"-ways", "direct", "-cases", "ping_pong", "-patience", "1ns"}, &stdout, &stderr)
 	if err == nil || !strings.Contains(stdout.String(), "| ping_pong | FAIL |") ||
@@ -58,6 +77,7 @@ func TestFailuresAreTold(t *testing.T) {
 }
 
 func TestAnotherProgramFindsTheWay(t *testing.T) {
+	t.Parallel()
 	f := func(way, want string) {
 		t.Helper()
 		var stdout, stderr bytes.Buffer
@@ -80,6 +100,6 @@ func TestRunRefusesWhatItCannotDo(t *testing.T) {
 	}
 	f(`cannot find way "up": there are direct, direct-tls`, "-ways", "up")
 	f(`cannot find case "luck": there are empty_unary`, "-cases", "luck")
-	f(`cannot run "x" on 4 ways: name one by -ways`, "x")
+	f(`cannot run "x" on 6 ways: name one by -ways`, "x")
 	f(`cannot find "grpc-interop-client": tools/setup.sh grpc-interop-client installs it`, "-bin", "/nowhere")
 }

@@ -3,6 +3,8 @@
 //	go run ./tools/interop                     every case, without and with TLS, and directly for comparison
 //	go run ./tools/interop -ways h2c -cases ping_pong
 //	go run ./tools/interop -ways h2c -- k6 run x.js    the program in place of the client, with WEIR_URL to call
+//	                                                   and WEIR_CA to trust
+//	go run ./tools/interop -ways web -- node tools/interop/web/run.mjs    clients of gRPC-Web
 //
 // The server listens on every address that there is, so all of it runs in a network of its own that reaches nothing
 // and nobody (Linux only). The outcome is a table; a case that fails is exit status 1.
@@ -69,12 +71,24 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) error {
 				return fmt.Errorf("cannot build weir: %w: %s", err, said)
 			}
 		}
-		return goInside(ctx, append([]string{"-weir", o.weir, "-bin", filepath.Dir(o.client)}, args...), stdout, stderr)
+		return goInside(ctx, o.arguments(), stdout, stderr)
 	}
 	if err := raiseLoopback(); err != nil {
 		return err
 	}
 	return perform(ctx, o, folder, stdout)
+}
+
+// arguments are those that mean the same order.
+func (o order) arguments() []string {
+	var names []string
+	for _, w := range o.ways {
+		names = append(names, w.name)
+	}
+	return append([]string{
+		"-weir", o.weir, "-bin", filepath.Dir(o.client), "-patience", o.patience.String(),
+		"-ways", strings.Join(names, ","), "-cases", strings.Join(o.cases, ","), "--",
+	}, o.command...)
 }
 
 func parseOrder(args []string, stderr io.Writer) (order, error) {

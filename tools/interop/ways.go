@@ -20,6 +20,8 @@ const (
 type way struct {
 	name, address string
 	isTLS         bool
+	// isWeb is for browsers: HTTP/1.1 too, and gRPC-Web translated.
+	isWeb bool
 }
 
 func ways() []way {
@@ -28,6 +30,8 @@ func ways() []way {
 		{name: "direct-tls", address: "127.0.0.1:" + serverTLSPort, isTLS: true},
 		{name: "h2c", address: "127.0.0.1:10002"},
 		{name: "tls", address: "127.0.0.1:10003", isTLS: true},
+		{name: "web", address: "127.0.0.1:10004", isWeb: true},
+		{name: "web-tls", address: "127.0.0.1:10005", isTLS: true, isWeb: true},
 	}
 }
 
@@ -67,16 +71,23 @@ func chooseWays(names string) ([]way, error) {
 }
 
 // document has weir speak on both sides as the client does: without TLS to the server without it, with TLS to the one
-// with it.
+// with it. The ways for browsers cross over, and leave the protocol of a target with TLS to weir.
 func (w way) document(certificate, key string) string {
-	const apis = "apis: { interop: { routes: [ { path: $default, upstream: interop } ] } }\n"
-	if !w.isTLS {
-		return fmt.Sprintf(`listeners: { h2c: { address: %q, protocols: [h2] } }
-%supstreams: { interop: { targets: [ "h2c://127.0.0.1:%s" ] } }
-`, w.address, apis, serverPort)
+	protocols, more := "h2", ""
+	if w.isWeb {
+		protocols, more = "h2, http/1.1", ", grpcWeb: true, maxBody: 1MiB"
 	}
-	return fmt.Sprintf(`listeners: { https: { address: %q, tls: true, protocols: [h2] } }
-tls: { certificates: [ { cert: %q, key: %q } ], default: %s }
-%supstreams: { interop: { targets: [ "https://127.0.0.1:%s" ], protocol: h2, tls: { ca: %[2]q, serverName: %[4]s } } }
-`, w.address, certificate, key, serverName, apis, serverTLSPort)
+	listener := fmt.Sprintf("listeners: { main: { address: %q, tls: %t, protocols: [%s] } }\n", w.address, w.isTLS, protocols)
+	if w.isTLS {
+		listener += fmt.Sprintf("tls: { certificates: [ { cert: %q, key: %q } ], default: %s }\n", certificate, key, serverName)
+	}
+	target := fmt.Sprintf(`targets: [ "h2c://127.0.0.1:%s" ]`, serverPort)
+	switch secure := fmt.Sprintf(`targets: [ "https://127.0.0.1:%s" ], tls: { ca: %q, serverName: %s }`, serverTLSPort, certificate, serverName); {
+	case w.isWeb && !w.isTLS:
+		target = secure
+	case w.isTLS && !w.isWeb:
+		target = secure + ", protocol: h2"
+	}
+	return listener + "apis: { interop: { routes: [ { path: $default, upstream: interop" + more + " } ] } }\n" +
+		"upstreams: { interop: { " + target + " } }\n"
 }
