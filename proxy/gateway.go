@@ -169,7 +169,9 @@ func (g *Gateway) load() error {
 		}
 		return err
 	}
-	g.secure.Publish(next.terms)
+	if g.state.Load() != starting {
+		g.secure.Publish(next.terms)
+	}
 	g.live.Store(next)
 	g.retain(next)
 	g.metrics.Loaded(next.loadedAt)

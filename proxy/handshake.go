@@ -130,6 +130,9 @@ func (a *arrival) shake(c *wire.Conn) *exchange.TLS {
 	} else {
 		stats.Handshake(a.shard, observe.HandshakeFull)
 	}
+	if state.NegotiatedProtocol == weirtls.ProtocolACME {
+		return nil // the handshake was the whole of the challenge (RFC 8737 §3)
+	}
 	session := sessionOf(weirtls.SessionOf(ctx, state))
 	session.AltSvc = a.known.altSvc
 	return session

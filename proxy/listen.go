@@ -136,6 +136,8 @@ func (l *listening) open(g *Gateway) error {
 		ln.become(g, name, l.wanted[name])
 		ln.serveQUIC(g)
 	}
+	// Not before the ports are this process's: an ACME directory may ask there at once.
+	g.secure.Publish(g.live.Load().terms)
 	for _, ln := range l.opened {
 		ln.serve(g)
 	}

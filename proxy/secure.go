@@ -22,7 +22,9 @@ func newManager(options Options, log zerolog.Logger) (*weirtls.Manager, error) {
 // secure compiles how names are served over TLS, and what their domains ask of
 // connections beside.
 func (c *compiler) secure() {
-	terms, err := c.g.secure.Compile(tlsSettings(c.document))
+	settings := tlsSettings(c.document)
+	settings.ACME.HTTPPort, settings.ACME.TLSPort = challengePorts(c.document.Listeners)
+	terms, err := c.g.secure.Compile(settings)
 	var mistakes weirtls.Mistakes
 	switch {
 	case errors.As(err, &mistakes):
@@ -44,6 +46,24 @@ func (c *compiler) secure() {
 		}
 	}
 	c.out.securePort = portSuffix(usualListener(c.document.Listeners))
+}
+
+// challengePorts returns where an ACME directory's challenges arrive: the ports
+// that it asks at, or where somebody sends those to. 0 is for a kind of
+// listener that there is none of.
+func challengePorts(listeners map[string]config.Listener) (http, https int) {
+	for _, l := range listeners {
+		_, text, err := net.SplitHostPort(l.Address)
+		port, numberErr := strconv.Atoi(text)
+		switch {
+		case err != nil || numberErr != nil:
+		case l.TLS && (https == 0 || port == 443):
+			https = port
+		case !l.TLS && (http == 0 || port == 80):
+			http = port
+		}
+	}
+	return http, https
 }
 
 // usualListener returns the address that clients without TLS are sent to: that
