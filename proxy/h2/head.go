@@ -2,9 +2,6 @@ package h2
 
 import (
 	"bytes"
-	"encoding/base64"
-	"encoding/binary"
-	"math/rand/v2"
 
 	"weir/proxy/exchange"
 	"weir/proxy/frame"
@@ -271,24 +268,15 @@ func (s *stream) endHead(w *work, p *pseudo, host []byte, hosts, cookies int) fr
 		w.text = append(w.text, '\r', '\n')
 	}
 	if s.connect {
-		w.text = append(w.text, "Upgrade: websocket\r\nConnection: Upgrade\r\nSec-Websocket-Key: "...)
-		w.text = appendKey(w.text)
-		w.text = append(w.text, '\r', '\n')
+		s.challenge.Make()
+		w.text = append(w.text, "Upgrade: websocket\r\nConnection: Upgrade\r\n"...)
+		w.text = appendLine(w.text, hpack.SecWebSocketKey.Canonical(), s.challenge.Key())
 		if !s.versioned {
 			w.text = append(w.text, "Sec-Websocket-Version: 13\r\n"...)
 		}
 	}
 	w.text = append(w.text, '\r', '\n')
 	return frame.NoError
-}
-
-// appendKey appends the nonce that a WebSocket's handshake needs in HTTP/1.1
-// (RFC 6455 §4.1). It keeps caches apart and is no secret.
-func appendKey(dst []byte) []byte {
-	var nonce [16]byte
-	binary.LittleEndian.PutUint64(nonce[:], rand.Uint64())
-	binary.LittleEndian.PutUint64(nonce[8:], rand.Uint64())
-	return base64.StdEncoding.AppendEncode(dst, nonce[:])
 }
 
 func appendLine(dst, name, value []byte) []byte { return wire.AppendField(dst, name, value) }

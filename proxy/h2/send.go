@@ -28,6 +28,14 @@ func (s *stream) Send(x *exchange.Exchange) error {
 		return s.sendTunnel(x)
 	}
 	status := x.Response.StatusCode()
+	if s.connect && status < 300 {
+		// To the client it would mean that the WebSocket is open.
+		if x.Stream != nil {
+			_ = x.Stream.Close()
+			x.Stream = nil
+		}
+		return errors.Join(exchange.ErrUnsent, errNoTunnel)
+	}
 	bare := x.Request.IsHead() || status == fasthttp.StatusNoContent || status == fasthttp.StatusNotModified
 	if x.Stream != nil {
 		return s.sendStream(x, bare)

@@ -8,6 +8,7 @@ import (
 
 	"weir/proxy/exchange"
 	"weir/proxy/frame"
+	"weir/proxy/front"
 	"weir/proxy/wire"
 )
 
@@ -26,6 +27,7 @@ type stream struct {
 	quiet bool        // no longer one of the busy streams
 
 	connect, versioned bool // an extended CONNECT, with its version
+	challenge          front.Challenge
 	tunnel             bool
 	readBy, writeBy    time.Time // deadlines of a tunnel
 

@@ -1,6 +1,7 @@
 package h2
 
 import (
+	"errors"
 	"io"
 	"net"
 	"os"
@@ -10,6 +11,11 @@ import (
 	"weir/proxy/frame"
 	"weir/proxy/hpack"
 	"weir/proxy/wire"
+)
+
+var (
+	errAccept   = errors.New("the upstream's Sec-WebSocket-Accept is wrong")
+	errNoTunnel = errors.New("the upstream answered a WebSocket's request with success, but did not change the protocol")
 )
 
 // sendTunnel accepts an extended CONNECT (RFC 8441 §5) and then moves bytes
@@ -22,6 +28,9 @@ func (s *stream) sendTunnel(x *exchange.Exchange) error {
 	other, ok := tunnel.(interface{ Side() wire.Side })
 	if !ok {
 		panic("BUG: a tunnel that is no socket")
+	}
+	if !s.challenge.Accepts(x.Response.PeekBytes(hpack.SecWebSocketAccept.Canonical())) {
+		return errors.Join(exchange.ErrUnsent, errAccept)
 	}
 	c.mu.Lock()
 	if s.gone.Load() || c.dead {

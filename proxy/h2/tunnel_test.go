@@ -1,6 +1,9 @@
 package h2
 
 import (
+	"crypto/sha1"
+	"encoding/base64"
+	"errors"
 	"io"
 	"net"
 	"testing"
@@ -50,7 +53,8 @@ func tunnelServer(t *testing.T) (*served, chan net.Conn) {
 		x.Response.SetStatusCode(101)
 		x.Response.SetNoDefaultContentType(true)
 		x.Response.Set("Upgrade", "websocket")
-		x.Response.Set("Sec-WebSocket-Accept", "x")
+		sum := sha1.Sum([]byte(string(h.Peek("Sec-WebSocket-Key")) + "258EAFA5-E914-47DA-95CA-C5AB0DC85B11"))
+		x.Response.Set("Sec-WebSocket-Accept", base64.StdEncoding.EncodeToString(sum[:]))
 		x.Response.Set("Sec-WebSocket-Protocol", "chat")
 		x.Tunnel = pipe{wire.NewConn(nc)}
 		x.Limits.Idle = time.Minute
@@ -177,4 +181,31 @@ func TestTunnelWaitsForItsWindow(t *testing.T) {
 	}
 	c.do(c.fr.WriteWindowUpdate(1, 100))
 	c.wantData(1, "more than nothing", false)
+}
+
+// TestTunnelThatDoesNotOpen holds that no answer but a right 101 looks to the
+// client like an open WebSocket.
+func TestTunnelThatDoesNotOpen(t *testing.T) {
+	left, right := net.Pipe()
+	t.Cleanup(func() { _, _ = left.Close(), right.Close() })
+	for _, status := range []int{101, 200, 204} {
+		s := serve(t, handle(func(x *exchange.Exchange) {
+			x.Response.SetStatusCode(status)
+			if status == 101 {
+				x.Response.Set("Sec-WebSocket-Accept", "wrong")
+				x.Tunnel = pipe{wire.NewConn(left)}
+			}
+			if err := x.Front.Send(x); !errors.Is(err, exchange.ErrUnsent) {
+				t.Errorf("%d: got %v; want %v", status, err, exchange.ErrUnsent)
+			}
+			x.Response.Reset()
+			x.Response.SetStatusCode(502)
+			_ = x.Front.Send(x)
+		}), nil)
+		c := s.open(t)
+		c.headers(1, false, connect()...)
+		if got := c.await(1); got.status != "502" {
+			t.Errorf("%d: got %s; want 502", status, got)
+		}
+	}
 }
