@@ -13,6 +13,7 @@ import (
 	"github.com/valyala/fasthttp"
 
 	"weir/proxy/exchange"
+	"weir/proxy/front"
 	"weir/proxy/wire"
 )
 
@@ -56,7 +57,7 @@ func (r *request) Send(x *exchange.Exchange) error {
 	if r.websocket && status < 300 {
 		// To the client it would mean that the WebSocket is open.
 		r.drop(x)
-		return errors.Join(exchange.ErrUnsent, errNoTunnel)
+		return errors.Join(exchange.ErrUnsent, front.ErrNotChanged)
 	}
 	r.sending.Lock()
 	r.answered = true // and so r.out is this goroutine's
