@@ -104,7 +104,7 @@ func (a *arrival) leave(c *wire.Conn) {
 }
 
 // sniff tells HTTP/2 with prior knowledge from HTTP/1.1 by its first bytes
-// (RFC 9113 §3.3).
+// (RFC 9113 §3.3). Where HTTP/1.1 is not spoken, HTTP/2 refuses what it is not.
 func (a *arrival) sniff(c *wire.Conn, from front.Origin) {
 	var first [len(preface)]byte
 	n := 0
@@ -117,7 +117,7 @@ func (a *arrival) sniff(c *wire.Conn, from front.Origin) {
 		}
 	}
 	server := front.Server(a.g.shards[a.shard].h1)
-	if string(first[:n]) == preface {
+	if string(first[:n]) == preface || !a.known.h1 {
 		server = a.g.shards[a.shard].h2
 	}
 	if n == 0 {

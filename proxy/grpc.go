@@ -136,6 +136,7 @@ func (r *request) boundCall() bool {
 		r.call.Connect = left
 	}
 	if tell {
+		x.Request.DelBytes(nameGRPCTimeout) // or lines after the first would stay
 		r.field = grpc.AppendTimeout(r.field[:0], left)
 		x.Request.SetCanonical(nameGRPCTimeout, r.field)
 	}

@@ -22,14 +22,14 @@ func (r *request) shapeCall() {
 		return
 	}
 	c.status = observe.NoGRPCStatus
-	if grpc.KindOf(h.ContentType()) != grpc.Native {
+	if status := h.PeekCanonical(nameGRPCStatus); len(status) > 0 {
+		r.endCall(grpc.ParseCode(status))
+	}
+	if grpc.KindOf(h.ContentType()) != grpc.Native || h.StatusCode() != 200 {
 		if c.translated {
 			r.translatePage()
 		}
 		return
-	}
-	if status := h.PeekCanonical(nameGRPCStatus); len(status) > 0 {
-		r.endCall(grpc.ParseCode(status))
 	}
 	if c.translated {
 		r.translateHead()
@@ -53,11 +53,14 @@ func (r *request) translatePage() {
 		_ = x.Stream.Close()
 		x.Stream, x.Length = nil, 0
 	}
-	code := grpc.OfHTTP(h.StatusCode())
-	r.endCall(code)
 	r.field = grpc.AppendContentType(r.field[:0], r.grpc.wants, r.x.Request.ContentType())
 	h.SetContentTypeBytes(r.field)
 	h.Del("Content-Encoding")
+	if r.grpc.status != observe.NoGRPCStatus {
+		return // a status that is there must be used
+	}
+	code := grpc.OfHTTP(h.StatusCode())
+	r.endCall(code)
 	r.field = code.Append(r.field[:0])
 	h.SetCanonical(nameGRPCStatus, r.field)
 	r.field = append(r.field[:0], "The upstream gave no gRPC answer, but HTTP status "...)
@@ -183,7 +186,7 @@ func (a *grpcAnswer) take(p []byte) int {
 
 // follow ends the answer when the upstream has ended it.
 func (a *grpcAnswer) follow() {
-	if a.ended || !a.body.Done() {
+	if a.ended || a.body == nil || !a.body.Done() {
 		return
 	}
 	a.ended = true

@@ -1,7 +1,9 @@
 package proxy
 
 import (
+	"bytes"
 	"context"
+	"io"
 	"net"
 	"os"
 	"path/filepath"
@@ -62,6 +64,27 @@ listeners:
 	g.stop()
 	if _, err := os.Lstat(path); !os.IsNotExist(err) {
 		t.Errorf("the socket's file is still there: %v", err)
+	}
+}
+
+// A listener that speaks HTTP/2 alone ends what begins otherwise with a GOAWAY.
+func TestClearHTTP2Alone(t *testing.T) {
+	t.Parallel()
+	g := startGateway(t, answering("a")+`
+listeners:
+  alone: { address: "127.0.0.1:0", protocols: [h2] }
+  both: { address: "127.0.0.1:0", protocols: [h2, http/1.1] }
+`)
+	c := dialRaw(t, g.address("both"))
+	c.send(plainGet)
+	if a := c.answer("GET"); a.Body != "a" {
+		t.Errorf("both: got %q; want a", a.Body)
+	}
+	c = dialRaw(t, g.address("alone"))
+	c.send(plainGet)
+	said, err := io.ReadAll(c.Conn)
+	if err != nil || bytes.Contains(said, []byte("HTTP/1.1")) || !bytes.HasSuffix(said, []byte("no preface")) {
+		t.Errorf("alone: got %q, %v; want a GOAWAY that tells of the preface, and the end", said, err)
 	}
 }
 

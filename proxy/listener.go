@@ -37,7 +37,8 @@ type knownAs struct {
 	name   string
 	stats  *observe.ListenerStats
 	secure *stdtls.Config // nil in clear
-	h2c    bool           // HTTP/2 in clear, beside HTTP/1.1
+	h2c    bool           // HTTP/2 in clear
+	h1     bool           // HTTP/1.1 in clear
 	altSvc []byte         // the offer of HTTP/3, nil for none
 }
 

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"weir/proxy/exchange"
+	"weir/proxy/grpc"
 	"weir/proxy/observe"
 	"weir/proxy/route"
 	"weir/proxy/upstream"
@@ -168,6 +169,8 @@ func (g *Gateway) release(r *request) {
 	if cap(r.body) > keptBuffer {
 		r.body = nil
 	}
-	r.grpc.reset()
+	if r.grpc.kind != grpc.None {
+		r.grpc.reset()
+	}
 	g.requests.Put(r)
 }

@@ -172,7 +172,7 @@ func protocolsOf(l config.Listener) []string {
 func (g *Gateway) speak(k *knownAs, settings config.Listener) {
 	protocols := protocolsOf(settings)
 	if !settings.TLS {
-		k.h2c = slices.Contains(protocols, protocolH2)
+		k.h2c, k.h1 = slices.Contains(protocols, protocolH2), slices.Contains(protocols, protocolH1)
 		return
 	}
 	overTCP := slices.DeleteFunc(slices.Clone(protocols), func(p string) bool { return p == protocolH3 })

@@ -20,7 +20,7 @@ suite() { # name, host:port, h2spec's arguments
 	local name=$1 address=$2
 	shift 2
 	"$root/.cache/bin/h2spec" -h "${address%:*}" -p "${address##*:}" -P /delay/20ms ${STRICT:+-S} "$@" "${cases[@]}" >"$folder/said.txt" 2>&1 || status=1
-	printf 'h2spec %s: %s\n' "$name" "$(grep -E '^[0-9]+ tests' "$folder/said.txt" || tail -n 3 "$folder/said.txt")"
+	printf 'h2spec %s: %s\n' "$name" "$(grep -aE '^[0-9]+ tests' "$folder/said.txt" || tail -n 3 "$folder/said.txt")"
 	# What failed stands below this line once more.
 	sed -n '/^Failures:/,$p' "$folder/said.txt"
 }

@@ -717,3 +717,36 @@ func TestH2WithoutWebSocket(t *testing.T) {
 	}
 	_ = x.Tunnel.Close()
 }
+
+// TestH2GivenUpAnswersCostNoConnection gives up many answers whose content is
+// on its way: what comes of it late is no flood.
+func TestH2GivenUpAnswersCostNoConnection(t *testing.T) {
+	url, _ := serveH2C(t, func(w http.ResponseWriter, r *http.Request) {
+		_, _ = w.Write(make([]byte, 1<<20))
+	})
+	target := target(t, registry(t, nil), url)
+	var ended sync.WaitGroup
+	for range 20 {
+		ended.Go(func() {
+			for range 20 {
+				x := request("GET", "/")
+				if r := target.Send(x, &Call{}); r != nil {
+					t.Errorf("got refusal %s (%v)", r.Cause, x.Cause)
+					return
+				}
+				_ = x.Stream.Close()
+			}
+		})
+	}
+	ended.Wait()
+	x := request("GET", "/")
+	if r := target.Send(x, &Call{}); r != nil {
+		t.Fatalf("got refusal %s (%v)", r.Cause, x.Cause)
+	}
+	if got := content(t, x); len(got) != 1<<20 {
+		t.Fatalf("got %d bytes", len(got))
+	}
+	if got := target.Stats(); got.Dialed != 1 || got.Idle != 1 || target.InFlight() != 0 {
+		t.Fatalf("got %+v, %d in flight; want the one connection", got, target.InFlight())
+	}
+}

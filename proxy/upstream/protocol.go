@@ -7,6 +7,7 @@ import (
 
 	"weir/proxy/config"
 	"weir/proxy/exchange"
+	"weir/proxy/grpc"
 	"weir/proxy/wire"
 )
 
@@ -57,17 +58,7 @@ func (t *Target) multiplexes(x *exchange.Exchange, call *Call) bool {
 	case speaksH2:
 		return true
 	case speaksAny:
-		return t.tlsH2 != nil && len(call.Upgrade) == 0 && isGRPC(x.Request.ContentType()) && !t.isHTTP1Now()
+		return t.tlsH2 != nil && len(call.Upgrade) == 0 && grpc.KindOf(x.Request.ContentType()) == grpc.Native && !t.isHTTP1Now()
 	}
 	return false
-}
-
-// isGRPC tells whether a Content-Type is gRPC's, and not that of gRPC-Web.
-func isGRPC(contentType []byte) bool {
-	const grpc = "application/grpc"
-	if len(contentType) < len(grpc) || string(contentType[:len(grpc)]) != grpc {
-		return false
-	}
-	rest := contentType[len(grpc):]
-	return len(rest) == 0 || rest[0] == '+' || rest[0] == ';'
 }

@@ -34,7 +34,7 @@ const (
 	keptBuffer    = 64 << 10 // larger buffers are not kept for later
 	outMost       = 256 << 10
 	repliesMost   = 1 << 20 // of what a target makes weir say without reading it
-	chatterMost   = 1000    // frames in a row that carry nothing on
+	chatterMost   = 1000    // frames in a row and in a second that carry nothing on
 	connWindow    = frame.MaxWindow
 	blockFrames   = 128 // frames that a field block may come in
 )
@@ -76,6 +76,9 @@ type session struct {
 	spill    []byte          // of who writes
 	flushing bool            // somebody writes, and will write what is queued meanwhile
 	chatter  int             // frames in a row that carry nothing on
+	chatAt   int64           // when the first of them came
+	late     int             // frames that may still come on streams that were given up
+	lateData int             // and their content in bytes
 	owed     int             // bytes of out that the target has made weir say
 	pings    int             // that wait for their answer
 	pingedAt int64           // when the last of them was sent
@@ -126,7 +129,7 @@ func (c *session) reserve() (ok, doubtful bool) {
 	}
 	c.open++
 	ping := int64(c.target.registry.config.Ping)
-	return true, c.open == 1 && ping > 0 && wire.Now()-c.lastRead.Load() >= ping
+	return true, ping > 0 && wire.Now()-c.lastRead.Load() >= ping
 }
 
 // leave gives back a right to open a stream; mu is held.

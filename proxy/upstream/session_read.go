@@ -3,6 +3,7 @@ package upstream
 import (
 	"bytes"
 	"io"
+	"time"
 
 	"weir/proxy/frame"
 	"weir/proxy/hpack"
@@ -161,10 +162,42 @@ func (c *session) reply(n int) error {
 
 // chat counts a frame that carries nothing on.
 func (c *session) chat() error {
+	if at := c.lastRead.Load(); at-c.chatAt > int64(time.Second) {
+		c.chatter, c.chatAt = 0, at // an idle connection may be pinged for days
+	}
 	if c.chatter++; c.chatter > chatterMost {
 		return breachFlood
 	}
 	return nil
+}
+
+// lateFrames is what a target may have sent before it learned that a stream was
+// given up, content aside: head, trailers, a window and a reset.
+const lateFrames = 4
+
+// abandon closes s although the target may send more on it; mu is held.
+func (c *session) abandon(s *stream, code frame.Code) {
+	delete(c.streams, s.id)
+	c.out = frame.AppendRSTStream(c.out, s.id, code)
+	if !s.ended {
+		c.late += lateFrames
+		c.lateData += s.inbound.Left()
+	}
+}
+
+// stray counts a frame on a closed stream: those are rare, or late.
+func (c *session) stray(h frame.Header) error {
+	if h.Type == frame.Data && h.Length > 0 {
+		if c.lateData -= h.Length; c.lateData < 0 {
+			return breachClosed
+		}
+		return nil
+	}
+	if c.late > 0 {
+		c.late--
+		return nil
+	}
+	return c.chat()
 }
 
 func (c *session) handle(h frame.Header, payload []byte) error {
@@ -195,14 +228,14 @@ func (c *session) handle(h frame.Header, payload []byte) error {
 }
 
 // find returns the stream of a frame, nil if it is closed.
-func (c *session) find(id uint32) (*stream, error) {
-	if s := c.streams[id]; s != nil {
+func (c *session) find(h frame.Header) (*stream, error) {
+	if s := c.streams[h.Stream]; s != nil {
 		return s, nil
 	}
-	if id&1 == 0 || id >= c.next {
+	if h.Stream&1 == 0 || h.Stream >= c.next {
 		return nil, breachIdle
 	}
-	return nil, c.chat()
+	return nil, c.stray(h)
 }
 
 func (c *session) onData(h frame.Header, payload []byte) error {
@@ -216,7 +249,7 @@ func (c *session) onData(h frame.Header, payload []byte) error {
 	if code != frame.NoError {
 		return breachPadding
 	}
-	s, err := c.find(h.Stream)
+	s, err := c.find(h)
 	if s == nil {
 		return err
 	}
@@ -300,7 +333,7 @@ func (c *session) fields(h frame.Header, block []byte) error {
 		return breachFields
 	}
 	if s == nil {
-		return c.chat()
+		return c.stray(h)
 	}
 	c.chatter, c.heard = 0, true
 	end := h.Flags.Has(frame.EndStream)
@@ -346,7 +379,7 @@ func (c *session) head(s *stream, fields *hpack.Fields, end bool) {
 func isInterim(status []byte) bool { return len(status) == 3 && status[0] == '1' }
 
 func (c *session) onReset(h frame.Header, code frame.Code) error {
-	s, err := c.find(h.Stream)
+	s, err := c.find(h)
 	if s == nil {
 		return err
 	}
@@ -440,7 +473,7 @@ func (c *session) onWindow(h frame.Header, n uint32) error {
 		c.wakePumps()
 		return nil
 	}
-	s, err := c.find(h.Stream)
+	s, err := c.find(h)
 	if s == nil {
 		return err
 	}
@@ -458,8 +491,7 @@ func (c *session) onWindow(h frame.Header, n uint32) error {
 
 // reset ends one stream that broke the rules; mu is held.
 func (c *session) reset(s *stream, why *breach) {
-	delete(c.streams, s.id)
-	c.out = frame.AppendRSTStream(c.out, s.id, why.code)
+	c.abandon(s, why.code)
 	s.fail(why)
 	c.wake(s)
 }

@@ -407,7 +407,8 @@ func (p *sessions) count(s *Stats) {
 const pongTime = 2 * time.Second
 
 // answersPing proves that the connection, of which nothing was heard for long,
-// is alive. If it is not, the right to open a stream is gone with it.
+// is alive. If it is not, the right to open a stream is given back, and the
+// connection takes no more; streams that wait on it are quiet's to judge.
 func (c *session) answersPing(until time.Time) bool {
 	limit := time.Now().Add(pongTime)
 	if !until.IsZero() && until.Before(limit) {
@@ -420,8 +421,10 @@ func (c *session) answersPing(until time.Time) bool {
 		c.mu.Unlock()
 		return false
 	}
+	if len(c.pong) == 0 {
+		c.ping()
+	}
 	c.pong = append(c.pong, pong)
-	c.ping()
 	c.flush()
 	answered := waitFor(pong, limit)
 	c.mu.Lock()
@@ -429,7 +432,10 @@ func (c *session) answersPing(until time.Time) bool {
 	if answered && c.err == nil {
 		return true
 	}
-	c.end(errSilent)
+	c.goaway = true
+	if c.open == 1 {
+		c.end(errSilent)
+	}
 	c.leave()
 	return false
 }

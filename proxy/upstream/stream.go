@@ -73,7 +73,6 @@ func newStream() *stream {
 	s := &stream{wake: make(chan struct{}, 1), room: make(chan struct{}, 1), mine: &hpack.Fields{}}
 	s.timer = time.AfterFunc(time.Hour, s.signal)
 	s.timer.Stop()
-	s.ahead = make([]byte, 0, aheadMost)
 	return s
 }
 
@@ -197,6 +196,9 @@ func (s *stream) gather() (*exchange.Refusal, error) {
 	if x.RequestBytes != nil || x.RequestBody == nil {
 		return nil, nil
 	}
+	if cap(s.ahead) == 0 {
+		s.ahead = make([]byte, 0, aheadMost)
+	}
 	for len(s.ahead) < aheadMost && x.RequestBody.Ready() && !x.RequestBody.Done() {
 		n, err := x.RequestBody.Read(s.ahead[len(s.ahead):aheadMost])
 		s.ahead = s.ahead[:len(s.ahead)+n]
@@ -292,12 +294,13 @@ func (s *stream) release(whole bool) {
 	s.c = nil
 	c.mu.Lock()
 	if c.streams[s.id] == s {
-		delete(c.streams, s.id)
 		switch {
 		case !s.ended:
-			c.out = frame.AppendRSTStream(c.out, s.id, frame.Cancel)
+			c.abandon(s, frame.Cancel)
 		case !s.closed:
-			c.out = frame.AppendRSTStream(c.out, s.id, frame.NoError)
+			c.abandon(s, frame.NoError)
+		default:
+			delete(c.streams, s.id)
 		}
 	}
 	c.leave()
@@ -313,8 +316,7 @@ func (s *stream) cut() {
 		c.mu.Unlock()
 		return
 	}
-	delete(c.streams, s.id)
-	c.out = frame.AppendRSTStream(c.out, s.id, frame.Cancel)
+	c.abandon(s, frame.Cancel)
 	s.fail(errCut)
 	s.signal()
 	c.flush()

@@ -53,7 +53,8 @@ func Allowed() map[string][]string {
 		},
 		"weir/proxy/observe": {"weir/proxy/config", zerolog, sys, "github.com/prometheus/client_golang", "github.com/prometheus/common"},
 		"weir/proxy/upstream": {
-			"weir/proxy/config", "weir/proxy/exchange", "weir/proxy/frame", "weir/proxy/hpack", "weir/proxy/wire", "weir/tls", fasthttp,
+			"weir/proxy/config", "weir/proxy/exchange", "weir/proxy/frame", "weir/proxy/grpc", "weir/proxy/hpack",
+			"weir/proxy/wire", "weir/tls", fasthttp,
 		},
 
 		// What knows nothing of weir.
