@@ -8,6 +8,7 @@ import (
 	"slices"
 	"strconv"
 	"sync"
+	"time"
 
 	"github.com/valyala/fasthttp"
 
@@ -344,7 +345,7 @@ func (r *request) Notify(w exchange.Waker) {
 // StopBody ends a read of the request body that another goroutine is in.
 func (r *request) StopBody() {
 	if !r.body.Done() {
-		r.stream.CancelRead(codeNoError)
+		_ = r.stream.SetReadDeadline(time.Now()) // the client is told to stop behind its answer, see linger
 	}
 }
 
