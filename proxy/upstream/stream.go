@@ -127,6 +127,7 @@ func (t *Target) sendHTTP2(x *exchange.Exchange, call *Call) *exchange.Refusal {
 	s.begin(t, x, call)
 	at, r := s.run()
 	if at.http1 {
+		s.leaveBody()
 		s.free()
 		t.inFlight.Add(-1)
 		return t.sendHTTP1(x, call, at.plain)
@@ -140,18 +141,19 @@ func (t *Target) sendHTTP2(x *exchange.Exchange, call *Call) *exchange.Refusal {
 // run sends the request until it is answered or may not be sent again.
 func (s *stream) run() (place, *exchange.Refusal) {
 	x := s.x
-	if r, err := s.gather(); r != nil {
-		x.Cause = err
-		s.t.inFlight.Add(-1)
-		return place{}, r
-	}
 	for tries, misses := 1, 0; ; tries++ {
 		at, r, err := s.t.sessions.take(s.shard, s.connect)
-		if at.http1 {
+		untouched := s.isWhole() || len(s.ahead) == 0
+		switch {
+		case r != nil:
+			return place{}, s.giveUp(r, err, untouched)
+		case at.http1 && untouched:
 			return at, nil
-		}
-		if r != nil {
-			return place{}, s.giveUp(r, err, true)
+		case at.http1: // the start of the body was taken for a session that has ended since
+			if at.plain != nil {
+				s.t.pool.drop(at.plain)
+			}
+			return place{}, s.giveUp(exchange.ConnectionClosed, errGoAway, false)
 		}
 		if len(s.call.Upgrade) > 0 && !(s.connects() && at.session.takesConnect()) {
 			at.session.quit()
@@ -159,6 +161,10 @@ func (s *stream) run() (place, *exchange.Refusal) {
 				return place{http1: true}, nil
 			}
 			return place{}, s.giveUp(exchange.ProtocolMismatch, errNoConnect, true)
+		}
+		if r, err := s.gather(); r != nil {
+			at.session.quit()
+			return place{}, s.giveUp(r, err, false)
 		}
 		used := s.enter(at.session)
 		r, err = s.attempt()
@@ -187,19 +193,32 @@ func (s *stream) run() (place, *exchange.Refusal) {
 
 func (s *stream) giveUp(r *exchange.Refusal, err error, unsent bool) *exchange.Refusal {
 	s.x.Cause, s.call.Unsent = err, unsent
-	if s.gathered && unsent {
-		// Somebody else may send it, when this stream serves another exchange.
-		s.x.RequestBytes, s.gathered = slices.Clone(s.x.RequestBytes), false
+	if unsent {
+		s.leaveBody()
 	}
 	s.t.inFlight.Add(-1)
 	return r
+}
+
+// leaveBody leaves a body that was gathered to who sends the request instead,
+// when this stream may serve another exchange.
+func (s *stream) leaveBody() {
+	if s.gathered {
+		s.x.RequestBytes, s.gathered = slices.Clone(s.x.RequestBytes), false
+	}
 }
 
 // gather takes what has come of the body already: it leaves with the head, and
 // a body that is all there, as of most gRPC calls, can be sent again.
 func (s *stream) gather() (*exchange.Refusal, error) {
 	x := s.x
-	if x.RequestBytes != nil || x.RequestBody == nil {
+	switch {
+	case x.RequestBody == nil:
+		return nil, nil
+	case x.RequestBytes != nil: // somebody has gathered it before
+		if x.RequestBody.Done() {
+			s.trailing = x.RequestBody.Trailers()
+		}
 		return nil, nil
 	}
 	if cap(s.ahead) == 0 {
