@@ -68,7 +68,7 @@ func (c *conn) section(fragment []byte) *fault {
 	switch {
 	case s == nil && c.wasOurs(b.stream), s != nil && s.ours:
 		return nil // under way when the stream was reset
-	case s == nil && c.wasOpen(b.stream), s != nil && s.gone.Load():
+	case s == nil && c.wasOpen(b.stream), s != nil && s.isClosed():
 		return faultClosed
 	case s == nil:
 		return faultStream

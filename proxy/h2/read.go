@@ -199,7 +199,7 @@ func (c *conn) windowUpdate(h frame.Header, payload []byte) *fault {
 	}
 	s := c.streams.get(h.Stream)
 	switch {
-	case s == nil || s.gone.Load():
+	case s == nil || s.isClosed():
 		return nil
 	case grow == 0:
 		return c.breach(s, frame.ProtocolError)
@@ -224,7 +224,7 @@ func (c *conn) priority(h frame.Header, payload []byte) *fault {
 	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if s := c.streams.get(h.Stream); s != nil && !s.gone.Load() {
+	if s := c.streams.get(h.Stream); s != nil && !s.isClosed() {
 		return c.breach(s, code)
 	}
 	b := c.room()
@@ -252,7 +252,7 @@ func (c *conn) rstStream(h frame.Header) *fault {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	s := c.streams.get(h.Stream)
-	if s == nil || s.gone.Load() {
+	if s == nil || s.isClosed() {
 		if !c.frames.spend(wire.Now()) {
 			return faultManyFrames
 		}
@@ -331,7 +331,7 @@ func (c *conn) unwanted(id uint32, s *stream) *fault {
 	if c.wasOurs(id) || s != nil && s.ours {
 		return nil // under way when it was reset
 	}
-	if s != nil && !s.gone.Load() {
+	if s != nil && !s.isClosed() {
 		return c.breach(s, frame.StreamClosed)
 	}
 	c.close(id, true)
