@@ -68,7 +68,7 @@ func (c *conn) section(fragment []byte) *fault {
 	switch {
 	case late != nil && late.ours:
 		return c.lateSection(late, b, w)
-	case s == nil && late != nil, s != nil && s.gone.Load():
+	case s == nil && late != nil, s != nil && s.isClosed():
 		return faultClosed
 	case s == nil:
 		return faultStream

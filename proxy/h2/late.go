@@ -29,6 +29,15 @@ func (c *conn) find(id uint32) *closedStream {
 	return nil
 }
 
+// late returns what late frames for a stream are judged by, nil if it is
+// forgotten; s is the stream, if somebody still works on it.
+func (c *conn) late(id uint32, s *stream) *closedStream {
+	if s != nil {
+		c.remember(s)
+	}
+	return c.find(id)
+}
+
 // tell resets the stream.
 func (s *closedStream) tell(c *conn, code frame.Code) {
 	s.told = true
@@ -52,12 +61,11 @@ func (c *conn) object(id uint32, code frame.Code) *fault {
 
 // lateData judges n bytes of content for a stream that takes none.
 func (c *conn) lateData(id uint32, s *stream, n int, ended bool) *fault {
-	late := c.find(id)
-	switch {
-	case late != nil && late.ours && !late.theirs:
-	case s != nil && !s.gone.Load():
+	if s != nil && !s.isClosed() && !s.ours {
 		return c.breach(s, frame.StreamClosed)
-	default:
+	}
+	late := c.late(id, s)
+	if late == nil || !late.ours || late.theirs {
 		c.closing(closedStream{id: id, theirs: true})
 		return c.object(id, frame.StreamClosed)
 	}
@@ -85,22 +93,21 @@ func (c *conn) lateSection(late *closedStream, b block, w *work) *fault {
 }
 
 // lateReset notes that the client has given up a stream, too.
-func (c *conn) lateReset(id uint32) {
-	if late := c.find(id); late != nil {
+func (c *conn) lateReset(late *closedStream) {
+	if late != nil {
 		late.theirs = true
 	}
 }
 
 // lateWindow judges an update of a window that nothing is sent by any more.
-func (c *conn) lateWindow(id uint32, grow int64) *fault {
-	late := c.find(id)
+func (c *conn) lateWindow(late *closedStream, grow int64) *fault {
 	switch {
 	case late == nil:
 		return nil
 	case grow == 0:
-		return c.object(id, frame.ProtocolError)
+		return c.object(late.id, frame.ProtocolError)
 	case !late.window.Grow(grow):
-		return c.object(id, frame.FlowControlError)
+		return c.object(late.id, frame.FlowControlError)
 	}
 	return nil
 }

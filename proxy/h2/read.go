@@ -200,8 +200,8 @@ func (c *conn) windowUpdate(h frame.Header, payload []byte) *fault {
 	}
 	s := c.streams.get(h.Stream)
 	switch {
-	case s == nil || s.gone.Load() || s.ours:
-		return c.lateWindow(h.Stream, grow)
+	case s == nil || s.isClosed() || s.ours:
+		return c.lateWindow(c.late(h.Stream, s), grow)
 	case grow == 0:
 		return c.breach(s, frame.ProtocolError)
 	case !s.window.Grow(grow):
@@ -225,7 +225,7 @@ func (c *conn) priority(h frame.Header, payload []byte) *fault {
 	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if s := c.streams.get(h.Stream); s != nil && !s.gone.Load() {
+	if s := c.streams.get(h.Stream); s != nil && !s.isClosed() {
 		return c.breach(s, code)
 	}
 	b := c.room()
@@ -253,8 +253,8 @@ func (c *conn) rstStream(h frame.Header) *fault {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	s := c.streams.get(h.Stream)
-	if s == nil || s.gone.Load() {
-		c.lateReset(h.Stream)
+	if s == nil || s.isClosed() {
+		c.lateReset(c.late(h.Stream, s))
 		if !c.frames.spend(wire.Now()) {
 			return faultManyFrames
 		}

@@ -123,6 +123,10 @@ func (s *stream) kill() {
 	}
 }
 
+// isClosed tells whether the stream has ended for the client, although its
+// goroutine may not have. The lock must be held.
+func (s *stream) isClosed() bool { return s.gone.Load() || s.ended && (s.body.ended || s.ours) }
+
 // Gone tells whether the client has left or given the stream up.
 func (s *stream) Gone() bool { return s.gone.Load() }
 
