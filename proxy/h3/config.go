@@ -23,9 +23,9 @@ type Config struct {
 
 // RegisterFlags defines the flags of HTTP/3, but not those of Front.
 func (c *Config) RegisterFlags(fs *flag.FlagSet) {
-	fs.IntVar(&c.MaxStreams, "http3.maxStreams", 128, "Requests that a connection may have under way at a time")
-	fs.IntVar(&c.Window, "http3.window", 512<<10, "Bytes that a client may send of one request body ahead of their being read")
-	fs.IntVar(&c.MaxWindow, "http3.maxWindow", 2<<20, "Bytes that a client may send of all request bodies of a connection ahead of their being read")
+	fs.IntVar(&c.MaxStreams, "http3.maxStreams", 128, "Requests that a connection may have under way at a time, 1 or more")
+	fs.IntVar(&c.Window, "http3.window", 512<<10, "Bytes that a client may send of one request body ahead of their being read, 16384 or more")
+	fs.IntVar(&c.MaxWindow, "http3.maxWindow", 2<<20, "Bytes that a client may send of all request bodies of a connection ahead of their being read, 16384 or more")
 	fs.DurationVar(&c.HandshakeTimeout, "http3.handshakeTimeout", 10*time.Second, "Time a client has for its handshake. 0 means 10s")
 	fs.IntVar(&c.MaxHandshakes, "http3.maxHandshakes", 4096, "Handshakes of a listener in progress; more are refused. 0 means no limit")
 	fs.IntVar(&c.RetryAbove, "http3.retryAbove", 256, "Handshakes in progress from which on clients must prove their address by a Retry. 0 means always, -1 never")

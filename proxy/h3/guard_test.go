@@ -15,24 +15,49 @@ import (
 	"weir/proxy/exchange"
 )
 
-// TestRetry holds that clients prove their address once there are many
-// handshakes, and are served all the same.
+// TestRetry holds that clients prove their address once many handshakes are in
+// progress, and are served all the same.
 func TestRetry(t *testing.T) {
 	cfg := testConfig()
-	cfg.RetryRate = 3
+	cfg.RetryAbove, cfg.RetryRate = 100, -1
 	s := serve(t, cfg, strict)
-	for range 6 {
+	f := func() {
+		t.Helper()
 		stream := dial(t, s).open(get())
 		_ = stream.Close()
 		if got := read(stream); got.status() != "200" {
 			t.Fatalf("got %q, %v; want 200", got.heads, got.err)
 		}
 	}
-	if s.Stats.Retries.Load() == 0 {
+	f()
+	if got := s.Stats.Retries.Load(); got != 0 {
+		t.Fatalf("got %d retries; want none yet", got)
+	}
+	s.Stats.Handshakes.Add(100)
+	f()
+	if got := s.Stats.Retries.Load(); got == 0 {
 		t.Fatal("got no retry; want some")
 	}
-	if got := s.Stats.Handshakes.Load(); got != 0 {
+	if got := s.Stats.Handshakes.Add(-100); got != 0 {
 		t.Fatalf("got %d handshakes in progress; want 0", got)
+	}
+}
+
+// TestRetryForRate holds that many handshakes in one second do the same.
+func TestRetryForRate(t *testing.T) {
+	cfg := testConfig()
+	cfg.RetryAbove, cfg.RetryRate = -1, 10
+	s := New(cfg, 1, handlerFunc(strict))
+	defer s.Close()
+	ctx, cancel := context.WithCancel(context.Background())
+	defer cancel()
+	for i := 0; !s.guard.doubts(nil); i++ {
+		if i == 10_000 {
+			t.Fatal("nobody is asked to prove an address")
+		}
+		if _, err := s.guard.begin(ctx, nil); err != nil {
+			t.Fatal(err)
+		}
 	}
 }
 

@@ -65,10 +65,14 @@ type Stats struct {
 	Abuses      atomic.Int64 // connections closed for excessive load
 }
 
+// windowLeast is the smallest window: less than some packets would only stall.
+const windowLeast = 16 << 10
+
 // New returns a server whose exchanges go to handler and carry one of the
 // shards, which its connections take in turn.
 func New(cfg Config, shards int, handler front.Handler) *Server {
 	cfg.Front.MaxHead = max(cfg.Front.MaxHead, 1<<10)
+	cfg.MaxStreams, cfg.Window, cfg.MaxWindow = max(cfg.MaxStreams, 1), max(cfg.Window, windowLeast), max(cfg.MaxWindow, windowLeast)
 	s := &Server{
 		cfg:     cfg,
 		limits:  wire.Limits{Head: cfg.Front.MaxHead, Target: cfg.Front.MaxTarget, Fields: cfg.Front.MaxFields},
