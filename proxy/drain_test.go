@@ -1,6 +1,8 @@
 package proxy
 
 import (
+	"crypto/sha1"
+	"encoding/base64"
 	"io"
 	"net"
 	"strings"
@@ -97,15 +99,23 @@ func TestDrainClosesKeptConnections(t *testing.T) {
 // tunnelUpstream changes protocols and then says what it gets.
 func tunnelUpstream(t *testing.T) *rawUpstream {
 	return startUpstream(t, func(c *upstreamConn) {
-		if c.request() == nil {
+		r := c.request()
+		if r == nil {
 			return
 		}
-		c.reply("HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n")
+		c.reply(openWebSocket(r.Header.Get("Sec-WebSocket-Key")))
 		buf := make([]byte, 100)
 		for n, err := c.br.Read(buf); err == nil; n, err = c.br.Read(buf) {
 			c.reply(string(buf[:n]))
 		}
 	})
+}
+
+// openWebSocket is the answer that opens a WebSocket (RFC 6455 §4.2.2).
+func openWebSocket(key string) string {
+	sum := sha1.Sum([]byte(key + "258EAFA5-E914-47DA-95CA-C5AB0DC85B11"))
+	return "HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n" +
+		"Sec-WebSocket-Accept: " + base64.StdEncoding.EncodeToString(sum[:]) + "\r\n\r\n"
 }
 
 func (g *testGateway) tunnel() *rawClient {

@@ -136,7 +136,7 @@ func TestStreamsFlowBothWays(t *testing.T) {
 func TestWebSocketsThroughHTTP2(t *testing.T) {
 	up := startUpstream(t, func(c *upstreamConn) {
 		if head, err := c.head(); err == nil && head.Header.Get("Upgrade") == "websocket" {
-			c.reply("HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n")
+			c.reply(openWebSocket(head.Header.Get("Sec-WebSocket-Key")))
 			_, _ = io.Copy(c.Conn, c.br)
 		}
 	})

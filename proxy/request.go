@@ -87,7 +87,10 @@ func (r *request) direct() {
 
 // refusalOfContent tells why an answer's content could not be had.
 func refusalOfContent(err error) *exchange.Refusal {
-	if errors.Is(err, wire.ErrTimeout) {
+	switch {
+	case errors.Is(err, exchange.ErrUnopened):
+		return exchange.UpgradeFailed
+	case errors.Is(err, wire.ErrTimeout):
 		return exchange.TotalTimeout
 	}
 	return exchange.TruncatedAnswer

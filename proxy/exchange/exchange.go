@@ -16,6 +16,10 @@ const Chunked int64 = -1
 // any byte of the answer was sent: another answer can take its place.
 var ErrUnsent = errors.New("nothing of the answer was sent")
 
+// ErrUnopened goes with ErrUnsent where the upstream has opened no tunnel
+// although its answer says so, or where it says success without one.
+var ErrUnopened = errors.New("the upstream opened no WebSocket")
+
 // Body is the content of a message as it arrives. Read returns io.EOF only
 // when the content is whole. It is used by one goroutine at a time.
 type Body interface {

@@ -63,7 +63,7 @@ var (
 	AnswerHeadTooLarge = &Refusal{502, "answer_head_too_large", "The header section of the upstream's answer is too large.", "http_response_header_section_size", FromUpstream}
 	TruncatedAnswer    = &Refusal{502, "truncated_answer", "The upstream's answer ended early.", "http_response_incomplete", FromUpstream}
 	ProtocolMismatch   = &Refusal{502, "protocol_mismatch", "The upstream speaks another protocol.", "http_protocol_error", FromUpstream}
-	UpgradeFailed      = &Refusal{502, "upgrade_failed", "The upstream changed protocols without being asked.", "http_upgrade_failed", FromUpstream}
+	UpgradeFailed      = &Refusal{502, "upgrade_failed", "The upstream changed protocols in another way than it was asked to.", "http_upgrade_failed", FromUpstream}
 	TLSFailed          = &Refusal{502, "tls_failed", "The TLS handshake with the upstream failed.", "tls_protocol_error", FromUpstream}
 	TLSCertificate     = &Refusal{502, "tls_certificate", "The upstream's certificate is not accepted.", "tls_certificate_error", FromUpstream}
 	UpstreamReset      = &Refusal{502, "upstream_reset", "The upstream reset the connection.", "connection_terminated", FromUpstream}

@@ -4,6 +4,16 @@ import (
 	"crypto/rand"
 	"crypto/sha1" // of RFC 6455, where it hides nothing
 	"encoding/base64"
+	"fmt"
+
+	"weir/proxy/exchange"
+)
+
+// Why an upstream's answer opens no WebSocket. To the client of HTTP/2 or
+// HTTP/3 a success would mean that it is open.
+var (
+	ErrNotAccepted = fmt.Errorf("%w: its Sec-WebSocket-Accept is wrong", exchange.ErrUnopened)
+	ErrNotChanged  = fmt.Errorf("%w: it answered with success, but did not change the protocol", exchange.ErrUnopened)
 )
 
 // Challenge is what the opening of a WebSocket asks and must be answered

@@ -73,7 +73,9 @@ func (c *conn) section(fragment []byte) *fault {
 	case s == nil:
 		return faultStream
 	case s.body.ended:
-		return c.breach(s, frame.StreamClosed)
+		// A fault of the connection, as on a closed stream (§5.1): a client that has the whole answer may be
+		// heard before it is noted here that the stream is over.
+		return faultClosed
 	case b.self, !b.ended, !s.trailers(w):
 		return c.breach(s, frame.ProtocolError)
 	}

@@ -10,6 +10,7 @@ import (
 
 	"weir/proxy/exchange"
 	"weir/proxy/frame"
+	"weir/proxy/front"
 	"weir/proxy/hpack"
 	"weir/proxy/wire"
 )
@@ -34,7 +35,7 @@ func (s *stream) Send(x *exchange.Exchange) error {
 			_ = x.Stream.Close()
 			x.Stream = nil
 		}
-		return errors.Join(exchange.ErrUnsent, errNoTunnel)
+		return errors.Join(exchange.ErrUnsent, front.ErrNotChanged)
 	}
 	bare := x.Request.IsHead() || status == fasthttp.StatusNoContent || status == fasthttp.StatusNotModified
 	if x.Stream != nil {

@@ -9,13 +9,9 @@ import (
 
 	"weir/proxy/exchange"
 	"weir/proxy/frame"
+	"weir/proxy/front"
 	"weir/proxy/hpack"
 	"weir/proxy/wire"
-)
-
-var (
-	errAccept   = errors.New("the upstream's Sec-WebSocket-Accept is wrong")
-	errNoTunnel = errors.New("the upstream answered a WebSocket's request with success, but did not change the protocol")
 )
 
 // sendTunnel accepts an extended CONNECT (RFC 8441 §5) and then moves bytes
@@ -30,7 +26,7 @@ func (s *stream) sendTunnel(x *exchange.Exchange) error {
 		panic("BUG: a tunnel that is no socket")
 	}
 	if !s.challenge.Accepts(x.Response.PeekBytes(hpack.SecWebSocketAccept.Canonical())) {
-		return errors.Join(exchange.ErrUnsent, errAccept)
+		return errors.Join(exchange.ErrUnsent, front.ErrNotAccepted)
 	}
 	c.mu.Lock()
 	if s.gone.Load() || c.dead {

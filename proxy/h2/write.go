@@ -2,7 +2,6 @@ package h2
 
 import (
 	"errors"
-	"runtime"
 	"time"
 
 	"weir/proxy/frame"
@@ -52,7 +51,7 @@ func (c *conn) sendSoon() {
 	}
 	c.flusher = true
 	c.mu.Unlock()
-	runtime.Gosched()
+	wire.GiveWay()
 	c.mu.Lock()
 	c.flush()
 }

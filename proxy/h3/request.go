@@ -78,6 +78,7 @@ func (r *request) serve() {
 		r.server.handler.Serve(x)
 	}
 	if !r.body.Done() || !r.in.isEnded() {
+		r.linger()
 		stream.CancelRead(r.refused) // nothing more is needed (RFC 9114 §4.1)
 	}
 	c.end(r, r.x.Aborted && !r.sendLate.Load())
@@ -85,6 +86,24 @@ func (r *request) serve() {
 	r.rest()
 	stream.ReleaseStreamCredit()
 	running.Done()
+}
+
+// How long and how much is read on behind an answer that did not wait for the
+// whole request.
+const (
+	lingerTime = 2 * time.Second
+	lingerMost = 8 << 20
+)
+
+// linger lets a client that has its answer send on for a while: Chromium, told
+// to stop while it sends, never shows the page the answer that has come.
+func (r *request) linger() {
+	if r.refused != codeNoError || r.x.Aborted || r.tunnel.Load() || r.readLate.Load() {
+		return
+	}
+	if r.stream.SetReadDeadline(time.Now().Add(lingerTime)) == nil {
+		_, _ = io.CopyN(io.Discard, r.stream, lingerMost)
+	}
 }
 
 // keptMost is the largest buffer that goes back to the pool.

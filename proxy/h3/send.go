@@ -8,10 +8,12 @@ import (
 	"slices"
 	"strconv"
 	"sync"
+	"time"
 
 	"github.com/valyala/fasthttp"
 
 	"weir/proxy/exchange"
+	"weir/proxy/front"
 	"weir/proxy/wire"
 )
 
@@ -55,7 +57,7 @@ func (r *request) Send(x *exchange.Exchange) error {
 	if r.websocket && status < 300 {
 		// To the client it would mean that the WebSocket is open.
 		r.drop(x)
-		return errors.Join(exchange.ErrUnsent, errNoTunnel)
+		return errors.Join(exchange.ErrUnsent, front.ErrNotChanged)
 	}
 	r.sending.Lock()
 	r.answered = true // and so r.out is this goroutine's
@@ -343,7 +345,7 @@ func (r *request) Notify(w exchange.Waker) {
 // StopBody ends a read of the request body that another goroutine is in.
 func (r *request) StopBody() {
 	if !r.body.Done() {
-		r.stream.CancelRead(codeNoError)
+		_ = r.stream.SetReadDeadline(time.Now()) // the client is told to stop behind its answer, see linger
 	}
 }
 

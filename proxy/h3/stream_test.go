@@ -227,7 +227,8 @@ func TestClientLeaves(t *testing.T) {
 }
 
 // TestEarlyAnswer holds that an answer ahead of the end of its request reaches
-// the client, which is told to stop (RFC 9114 §4.1).
+// the client, which may send on for a while and is then told to stop (RFC 9114
+// §4.1).
 func TestEarlyAnswer(t *testing.T) {
 	s := serve(t, testConfig(), func(x *exchange.Exchange) { answer(x, 413, "too much") })
 	c := dial(t, s)
@@ -236,6 +237,9 @@ func TestEarlyAnswer(t *testing.T) {
 	got := read(stream)
 	if got.status() != "413" || got.content != "too much" || got.err != nil {
 		t.Fatalf("got %q %q, %v; want 413", got.heads, got.content, got.err)
+	}
+	if _, err := stream.Write(data(strings.Repeat("x", 1<<20))); err != nil {
+		t.Fatalf("behind the answer: got %v; want the rest of the request taken", err)
 	}
 	<-stream.Context().Done()
 	if _, err := stream.Write([]byte("x")); err == nil || !isReset(err) {

@@ -7,14 +7,11 @@ import (
 	"time"
 
 	"weir/proxy/exchange"
+	"weir/proxy/front"
 	"weir/proxy/wire"
 )
 
-var (
-	errStuck    = errors.New("the client does not take what the tunnel brings")
-	errAccept   = errors.New("the upstream's Sec-WebSocket-Accept is wrong")
-	errNoTunnel = errors.New("the upstream answered a WebSocket's request with success, but did not change the protocol")
-)
+var errStuck = errors.New("the client does not take what the tunnel brings")
 
 // sendTunnel sends the answer that opens a WebSocket (RFC 9220 §3) and then
 // moves bytes until the tunnel ends.
@@ -27,7 +24,7 @@ func (r *request) sendTunnel(x *exchange.Exchange) error {
 		panic("BUG: a tunnel that is no socket")
 	}
 	if !r.websocket || !r.challenge.Accepts(x.Response.PeekBytes(nameAccept)) {
-		return errors.Join(exchange.ErrUnsent, errAccept)
+		return errors.Join(exchange.ErrUnsent, front.ErrNotAccepted)
 	}
 	x.Response.DelBytes(nameAccept)
 	x.Response.DelBytes(nameUpgrade)

@@ -11,24 +11,6 @@ import (
 	"weir/proxy/wire"
 )
 
-// breach is how a target broke the rules of HTTP/2, and what it is told.
-// Breaches are constants, so that refusing hostile input allocates nothing.
-type breach struct {
-	code   frame.Code
-	reason string
-}
-
-func (b *breach) Error() string { return b.reason }
-
-var (
-	errGoAway    = errors.New("upstream takes no more requests on this connection")
-	errRefused   = errors.New("upstream refused the stream without acting on it")
-	errSilent    = errors.New("upstream did not answer a PING")
-	errNotH2     = errors.New("upstream does not speak HTTP/2 here")
-	errOnlyH1    = errors.New("upstream wants HTTP/1.1 for this request")
-	errSessionUp = errors.New("connection was closed by the gateway")
-)
-
 const (
 	sessionBuffer = 32 << 10 // holds any frame that weir allows
 	keptBuffer    = 64 << 10 // larger buffers are not kept for later

@@ -18,6 +18,13 @@ func (c *session) flush() {
 		return
 	}
 	c.flushing = true
+	if c.open > 1 {
+		// Others that can run now queue theirs first: 5 to 10 % of a request's
+		// CPU with 64 at once, half of it in BenchmarkSendParallel.
+		c.mu.Unlock()
+		c.wire.Yield()
+		c.mu.Lock()
+	}
 	for range flushRounds {
 		if len(c.out) == 0 || len(c.out) > wire.SomeMost || c.err != nil {
 			break

@@ -15,6 +15,7 @@ import (
 const (
 	aheadMost   = 16 << 10 // of a body that is there already, which leaves with the head
 	movesMost   = 3        // how often a request that nobody acted on is sent again
+	missesMost  = 10       // and how often one that was not even sent
 	streamTick  = 500 * time.Millisecond
 	fieldsSmall = 8 << 10
 )
@@ -144,7 +145,7 @@ func (s *stream) run() (place, *exchange.Refusal) {
 		s.t.inFlight.Add(-1)
 		return place{}, r
 	}
-	for tries := 1; ; tries++ {
+	for tries, misses := 1, 0; ; tries++ {
 		at, r, err := s.t.sessions.take(s.shard, s.connect)
 		if at.http1 {
 			return at, nil
@@ -167,7 +168,12 @@ func (s *stream) run() (place, *exchange.Refusal) {
 		}
 		moved := s.unprocessed && s.isWhole()
 		again := (moved && tries <= movesMost) || (tries == 1 && s.mayRepeat(r, used))
+		missed := s.id == 0 && misses < missesMost
 		s.release(false)
+		if missed { // the session ended between being chosen and being used
+			tries, misses = tries-1, misses+1
+			continue
+		}
 		if moved && err == errOnlyH1 && s.t.protocol == speaksAny {
 			s.t.http1At.Store(wire.Now())
 			return place{http1: true}, nil

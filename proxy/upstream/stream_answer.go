@@ -8,16 +8,8 @@ import (
 	"github.com/valyala/fasthttp"
 
 	"weir/proxy/exchange"
-	"weir/proxy/frame"
 	"weir/proxy/hpack"
 	"weir/proxy/wire"
-)
-
-var (
-	breachPseudo = &breach{frame.ProtocolError, "pseudo-header fields of the upstream's answer are malformed"}
-	breachField  = &breach{frame.ProtocolError, "a header field of the upstream's answer is malformed"}
-	breachConn   = &breach{frame.ProtocolError, "the upstream's answer has fields that belong to a connection"}
-	breachSum    = &breach{frame.ProtocolError, "the upstream's answer is not as long as it says"}
 )
 
 // readFinal waits for the final head and passes interim answers on.

@@ -28,3 +28,11 @@ func (s *Sock) Yield() {
 		runtime.Gosched()
 	}
 }
+
+// GiveWay lets whoever can run do so before a write that they may add to. It is
+// asked for once an answer, by who has all of it in hand.
+func GiveWay() {
+	if yields {
+		runtime.Gosched()
+	}
+}
