@@ -33,13 +33,19 @@ func listenRaw(t *testing.T, play func(r *raw)) *script {
 		t.Fatal(err)
 	}
 	return serve(t, l, "h2c://"+l.Addr().String(), func(p *peer) {
-		r := &raw{peer: p, t: t, enc: hpack.NewEncoder(4096), dec: hpack.NewDecoder(4096)}
-		preface := make([]byte, len(frame.Preface))
-		if _, err := io.ReadFull(p.br, preface); err != nil || string(preface) != frame.Preface {
-			return
+		if r := newRaw(t, p); r != nil {
+			play(r)
 		}
-		play(r)
 	})
+}
+
+// newRaw takes the preface; nil means that there was none.
+func newRaw(t *testing.T, p *peer) *raw {
+	preface := make([]byte, len(frame.Preface))
+	if _, err := io.ReadFull(p.br, preface); err != nil || string(preface) != frame.Preface {
+		return nil
+	}
+	return &raw{peer: p, t: t, enc: hpack.NewEncoder(4096), dec: hpack.NewDecoder(4096)}
 }
 
 // next returns the next frame, false when the connection has ended.

@@ -10,6 +10,7 @@ import (
 	"testing"
 
 	"weir/proxy/exchange"
+	"weir/proxy/frame"
 	weirtls "weir/tls"
 )
 
@@ -186,3 +187,41 @@ func serverConfig(cert stdtls.Certificate, protocols []string) *stdtls.Config {
 }
 
 func optionsOf(ca string) weirtls.Options { return weirtls.Options{CA: ca} }
+
+// TestH2TargetThatWantsHTTP1 chooses HTTP/2 and then refuses the request there.
+func TestH2TargetThatWantsHTTP1(t *testing.T) {
+	cert, ca := certificate(t)
+	s := listenTLS(t, serverConfig(cert, []string{"h2", "http/1.1"}), func(p *peer) {
+		c := p.Conn.(*stdtls.Conn)
+		if c.Handshake() != nil {
+			return
+		}
+		if c.ConnectionState().NegotiatedProtocol != "h2" {
+			answers(hello)(p)
+			return
+		}
+		r := newRaw(t, p)
+		r.settings()
+		if g, ok := r.await(frame.Headers); ok {
+			r.send(frame.AppendRSTStream(nil, g.Stream, frame.HTTP11Required))
+			r.drainFrames()
+		}
+	})
+	r := registry(t, nil)
+	f := func(protocol string, want *exchange.Refusal) {
+		t.Helper()
+		target, err := r.Acquire(Address{URL: s.url, Protocol: protocol, TLS: optionsOf(ca)})
+		if err != nil {
+			t.Fatal(err)
+		}
+		x := withBody(request("POST", "/"), "abc")
+		x.Request.SetContentType("application/grpc")
+		if want != nil {
+			wantRefusal(t, target, x, &Call{}, want)
+			return
+		}
+		wantRound(t, target, x, &Call{}, 200, "hello")
+	}
+	f("auto", nil)
+	f("h2", exchange.ProtocolMismatch)
+}

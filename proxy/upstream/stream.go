@@ -167,7 +167,7 @@ func (s *stream) run() (place, *exchange.Refusal) {
 			return place{}, nil
 		}
 		moved := s.unprocessed && s.isWhole()
-		again := (moved && tries <= movesMost) || (tries == 1 && s.mayRepeat(r, used))
+		again := (moved && err != errOnlyH1 && tries <= movesMost) || (tries == 1 && s.mayRepeat(r, used))
 		missed := s.id == 0 && misses < missesMost
 		s.release(false)
 		if missed { // the session ended between being chosen and being used
