@@ -45,7 +45,7 @@ type conn struct {
 	streams table
 	busy    int // streams whose answer is not complete, given up ones included
 	closed  [16]closedStream
-	closing int    // place in closed of the next one
+	next    int    // place in closed of the next one
 	idle    int64  // since when no stream is there
 	dead    bool   // nothing is sent any more
 	limit   uint32 // streams beyond it are not served; 0 for none
@@ -66,8 +66,13 @@ type conn struct {
 
 // closedStream is a stream that has ended not long ago.
 type closedStream struct {
-	id   uint32
-	ours bool // reset by this side: the client may not know yet
+	id       uint32
+	ours     bool  // ended by this side ahead of the client, which may not know yet
+	told     bool  // by RST_STREAM
+	theirs   bool  // the client has ended or reset it: it sends nothing more
+	declared int64 // of its content, as in body
+	received int64
+	window   frame.Window // what might have been sent
 }
 
 // work is what a connection needs only while there are bytes to look at.

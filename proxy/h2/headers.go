@@ -64,11 +64,11 @@ func (c *conn) section(fragment []byte) *fault {
 	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	s := c.streams.get(b.stream)
+	s, late := c.streams.get(b.stream), c.find(b.stream)
 	switch {
-	case s == nil && c.wasOurs(b.stream), s != nil && s.ours:
-		return nil // under way when the stream was reset
-	case s == nil && c.wasOpen(b.stream), s != nil && s.gone.Load():
+	case late != nil && late.ours:
+		return c.lateSection(late, b, w)
+	case s == nil && late != nil, s != nil && s.isClosed():
 		return faultClosed
 	case s == nil:
 		return faultStream
@@ -127,15 +127,12 @@ func (s *stream) trailers(w *work) bool {
 	if !b.complete() || f.Over() {
 		return false
 	}
+	if !isTrailers(f) {
+		return false
+	}
 	for i := range f.Len() {
 		token := f.Token(i)
-		switch {
-		case f.Mark(i) != 0, isPseudo(token):
-			return false
-		case token == hpack.Connection, token == hpack.KeepAlive, token == hpack.ProxyConnection,
-			token == hpack.TransferEncoding, token == hpack.Upgrade:
-			return false
-		case !wire.TrailerAllowed(f.Name(i)):
+		if !wire.TrailerAllowed(f.Name(i)) {
 			continue
 		}
 		name := token.Canonical()
@@ -147,5 +144,19 @@ func (s *stream) trailers(w *work) bool {
 		}
 	}
 	b.end()
+	return true
+}
+
+// isTrailers tells whether a section has only fields that HTTP/2 lets trailers have.
+func isTrailers(f *hpack.Fields) bool {
+	for i := range f.Len() {
+		switch token := f.Token(i); {
+		case f.Mark(i) != 0, isPseudo(token):
+			return false
+		case token == hpack.Connection, token == hpack.KeepAlive, token == hpack.ProxyConnection,
+			token == hpack.TransferEncoding, token == hpack.Upgrade:
+			return false
+		}
+	}
 	return true
 }

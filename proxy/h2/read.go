@@ -1,6 +1,7 @@
 package h2
 
 import (
+	"weir/proxy/exchange"
 	"weir/proxy/frame"
 	"weir/proxy/wire"
 )
@@ -199,8 +200,8 @@ func (c *conn) windowUpdate(h frame.Header, payload []byte) *fault {
 	}
 	s := c.streams.get(h.Stream)
 	switch {
-	case s == nil || s.gone.Load():
-		return nil
+	case s == nil || s.isClosed() || s.ours:
+		return c.lateWindow(c.late(h.Stream, s), grow)
 	case grow == 0:
 		return c.breach(s, frame.ProtocolError)
 	case !s.window.Grow(grow):
@@ -224,7 +225,7 @@ func (c *conn) priority(h frame.Header, payload []byte) *fault {
 	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if s := c.streams.get(h.Stream); s != nil && !s.gone.Load() {
+	if s := c.streams.get(h.Stream); s != nil && !s.isClosed() {
 		return c.breach(s, code)
 	}
 	b := c.room()
@@ -252,7 +253,8 @@ func (c *conn) rstStream(h frame.Header) *fault {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	s := c.streams.get(h.Stream)
-	if s == nil || s.gone.Load() {
+	if s == nil || s.isClosed() {
+		c.lateReset(c.late(h.Stream, s))
 		if !c.frames.spend(wire.Now()) {
 			return faultManyFrames
 		}
@@ -282,13 +284,8 @@ func (c *conn) breach(s *stream, code frame.Code) *fault {
 func (c *conn) refuse(id uint32, code frame.Code) *fault {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	c.close(id, true)
-	b := c.room()
-	*b = frame.AppendRSTStream(*b, id, code)
-	if !c.resets.spend(wire.Now()) {
-		return faultManyResets
-	}
-	return nil
+	c.closing(closedStream{id: id, ours: true, declared: exchange.Chunked})
+	return c.object(id, code)
 }
 
 // data takes content of a request.
@@ -312,7 +309,7 @@ func (c *conn) data(h frame.Header, payload []byte) *fault {
 	s := c.streams.get(h.Stream)
 	if s == nil || s.gone.Load() || s.body.ended || s.ours {
 		c.credit(nil, h.Length)
-		return c.unwanted(h.Stream, s)
+		return c.lateData(h.Stream, s, len(content), ended)
 	}
 	if !s.in.Receive(h.Length) {
 		c.credit(nil, h.Length)
@@ -322,23 +319,6 @@ func (c *conn) data(h frame.Header, payload []byte) *fault {
 	if !s.body.take(content, ended) {
 		c.credit(nil, len(content))
 		return c.breach(s, frame.ProtocolError)
-	}
-	return nil
-}
-
-// unwanted judges content for a stream that takes none.
-func (c *conn) unwanted(id uint32, s *stream) *fault {
-	if c.wasOurs(id) || s != nil && s.ours {
-		return nil // under way when it was reset
-	}
-	if s != nil && !s.gone.Load() {
-		return c.breach(s, frame.StreamClosed)
-	}
-	c.close(id, true)
-	b := c.room()
-	*b = frame.AppendRSTStream(*b, id, frame.StreamClosed)
-	if !c.resets.spend(wire.Now()) {
-		return faultManyResets
 	}
 	return nil
 }
@@ -358,29 +338,4 @@ func (c *conn) credit(s *stream, n int) {
 		b := c.room()
 		*b = frame.AppendWindowUpdate(*b, 0, grow)
 	}
-}
-
-// close remembers a stream that has ended.
-func (c *conn) close(id uint32, ours bool) {
-	c.closed[c.closing] = closedStream{id, ours}
-	c.closing = (c.closing + 1) % len(c.closed)
-}
-
-// wasOurs tells whether this side has reset a stream that is gone.
-func (c *conn) wasOurs(id uint32) bool {
-	for _, s := range c.closed {
-		if s.id == id {
-			return s.ours
-		}
-	}
-	return false
-}
-
-func (c *conn) wasOpen(id uint32) bool {
-	for _, s := range c.closed {
-		if s.id == id {
-			return true
-		}
-	}
-	return false
 }

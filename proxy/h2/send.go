@@ -59,15 +59,17 @@ func (s *stream) Send(x *exchange.Exchange) error {
 	return nil
 }
 
-// answered ends the stream from this side. A client that has more to send is
+// answered ends the stream from this side. A client that goes on to send is
 // told that nobody needs it (RFC 9113 §8.1).
 func (c *conn) answered(s *stream) {
 	s.ended = true
 	c.free(s)
 	if !s.body.ended {
 		s.ours = true
-		b := c.room()
-		*b = frame.AppendRSTStream(*b, s.id, frame.NoError)
+		c.remember(s)
+		if s.body.expect { // it sends nothing more by itself
+			c.find(s.id).tell(c, frame.NoError)
+		}
 		s.body.drop()
 	}
 	c.sendSoon()

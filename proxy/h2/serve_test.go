@@ -3,7 +3,6 @@ package h2
 import (
 	"bytes"
 	"context"
-	"crypto/tls"
 	"fmt"
 	"io"
 	"math/rand/v2"
@@ -21,12 +20,13 @@ import (
 
 // browser is an independent client.
 func browser(tb testing.TB, s *served) *http.Client {
-	t := &http2.Transport{
-		AllowHTTP: true,
-		DialTLSContext: func(ctx context.Context, _, _ string, _ *tls.Config) (net.Conn, error) {
+	t := &http.Transport{
+		Protocols: new(http.Protocols),
+		DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
 			return (&net.Dialer{}).DialContext(ctx, "tcp", s.address)
 		},
 	}
+	t.Protocols.SetUnencryptedHTTP2(true)
 	tb.Cleanup(t.CloseIdleConnections)
 	return &http.Client{Transport: t}
 }

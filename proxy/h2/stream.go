@@ -78,12 +78,20 @@ func (c *conn) finish(s *stream) {
 	s.body.drop()
 	c.free(s)
 	c.streams.remove(s)
-	c.close(s.id, s.ours)
+	c.remember(s)
 	if c.streams.count == 0 {
 		c.idle = wire.Now()
 		c.leave()
 	}
 	c.send()
+}
+
+// remember keeps of a stream what late frames are judged by.
+func (c *conn) remember(s *stream) {
+	b := &s.body
+	c.closing(closedStream{
+		id: s.id, ours: s.ours, theirs: b.ended || s.gone.Load(), declared: b.declared, received: b.received, window: s.window,
+	})
 }
 
 // free makes room for another busy stream.
@@ -100,8 +108,8 @@ func (c *conn) reset(s *stream, code frame.Code) {
 		return
 	}
 	s.ours, s.ended = true, true
-	b := c.room()
-	*b = frame.AppendRSTStream(*b, s.id, code)
+	c.remember(s)
+	c.find(s.id).tell(c, code)
 }
 
 // kill wakes whoever waits for the stream or on its behalf: nobody takes its
@@ -114,6 +122,10 @@ func (s *stream) kill() {
 		s.waker.Wake()
 	}
 }
+
+// isClosed tells whether the stream has ended for the client, although its
+// goroutine may not have. The lock must be held.
+func (s *stream) isClosed() bool { return s.gone.Load() || s.ended && (s.body.ended || s.ours) }
 
 // Gone tells whether the client has left or given the stream up.
 func (s *stream) Gone() bool { return s.gone.Load() }

@@ -104,11 +104,9 @@ func (t *table) makeRoom(n int) {
 	if len(t.bytes)+n <= cap(t.bytes) {
 		return
 	}
-	live := uint32(len(t.bytes))
+	live := uint32(0)
 	if t.count > 0 {
 		live = t.base + uint32(len(t.bytes)) - t.entries[t.first].at
-	} else {
-		live = 0
 	}
 	from := uint32(len(t.bytes)) - live
 	if need := int(live) + n; need > cap(t.bytes)/2 {

@@ -5,6 +5,8 @@
 //	go run ./tools/interop -ways h2c -- k6 run x.js    the program in place of the client, with WEIR_URL to call
 //	                                                   and WEIR_CA to trust
 //	go run ./tools/interop -ways web -- node tools/interop/web/run.mjs    clients of gRPC-Web
+//	go run ./tools/interop -ways web-tls -- node tools/interop/web/browser.mjs         the same in Chromium
+//	go run ./tools/interop -ways web-tls -- node tools/interop/web/browser.mjs quic    and over HTTP/3
 //
 // The server listens on every address that there is, so all of it runs in a network of its own that reaches nothing
 // and nobody (Linux only). The outcome is a table; a case that fails is exit status 1.

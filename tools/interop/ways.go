@@ -73,9 +73,12 @@ func chooseWays(names string) ([]way, error) {
 // document has weir speak on both sides as the client does: without TLS to the server without it, with TLS to the one
 // with it. The ways for browsers cross over, and leave the protocol of a target with TLS to weir.
 func (w way) document(certificate, key string) string {
-	protocols, more := "h2", ""
+	protocols, more := "h2", " }"
 	if w.isWeb {
-		protocols, more = "h2, http/1.1", ", grpcWeb: true, maxBody: 1MiB"
+		protocols, more = "h2, http/1.1", webRoutes
+		if w.isTLS {
+			protocols += ", h3"
+		}
 	}
 	listener := fmt.Sprintf("listeners: { main: { address: %q, tls: %t, protocols: [%s] } }\n", w.address, w.isTLS, protocols)
 	if w.isTLS {
@@ -88,6 +91,14 @@ func (w way) document(certificate, key string) string {
 	case w.isTLS && !w.isWeb:
 		target = secure + ", protocol: h2"
 	}
-	return listener + "apis: { interop: { routes: [ { path: $default, upstream: interop" + more + " } ] } }\n" +
+	return listener + "apis: { interop: { routes: [ { path: $default, upstream: interop" + more + " ] } }\n" +
 		"upstreams: { interop: { " + target + " } }\n"
 }
+
+// webRoutes ends the route of the ways for browsers, which come from pages of another origin, and adds that of their
+// preflights.
+const webRoutes = `, grpcWeb: true, maxBody: 1MiB, responseHeaders: { set: {
+  Access-Control-Allow-Origin: "*", Access-Control-Expose-Headers: "*" } } },
+  { path: "/{proxy+}", methods: [OPTIONS], answer: { status: 204, headers: {
+  Access-Control-Allow-Origin: "*", Access-Control-Allow-Methods: POST, Access-Control-Allow-Headers: "content-type,
+  x-grpc-web, x-user-agent, grpc-timeout, x-grpc-test-echo-initial, x-grpc-test-echo-trailing-bin" } } }`
