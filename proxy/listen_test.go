@@ -4,9 +4,11 @@ import (
 	"bytes"
 	"context"
 	"io"
+	"math/rand/v2"
 	"net"
 	"os"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"testing"
 
@@ -213,16 +215,19 @@ func TestListenerMovesWithinItsPort(t *testing.T) {
 	}
 }
 
-// freePort returns a port that nobody listens on now.
+// freePort returns a port that nobody listens on now, below those that the
+// system gives to clients and to listeners on :0: no other test will get it.
 func freePort(t *testing.T) string {
 	t.Helper()
-	ln, err := net.Listen("tcp", ":0")
-	if err != nil {
-		t.Fatal(err)
+	for range 100 {
+		port := strconv.Itoa(20_000 + rand.IntN(12_000))
+		if ln, err := net.Listen("tcp", ":"+port); err == nil {
+			_ = ln.Close()
+			return port
+		}
 	}
-	defer ln.Close()
-	_, port, _ := net.SplitHostPort(ln.Addr().String())
-	return port
+	t.Fatal("no free port found")
+	return ""
 }
 
 // TestListenerChangesItsName: the socket stays, connections with it.

@@ -4,8 +4,10 @@ import (
 	"context"
 	"crypto/tls"
 	"errors"
+	"io"
 	"net"
 	"sync"
+	"syscall"
 	"time"
 )
 
@@ -16,7 +18,8 @@ type Conn struct {
 	Sock
 	over  *tls.Conn // nil in clear
 	under records   // what over runs on
-	first [1]byte   // of a ReadLent
+	first []byte    // where a ReadLent waits, nil in clear
+	left  bool      // the peer sends nothing more
 }
 
 // records is the socket as TLS reads it.
@@ -96,27 +99,38 @@ func (c *Conn) Read(p []byte) (int, error) {
 	return c.over.Read(p)
 }
 
+// firstRead is how much of a record is read where an idle connection waits: a
+// small request is whole then.
+const firstRead = 512
+
 // ReadLent reads into a buffer that l lends only while bytes are there, as
-// Sock.ReadLent does. TLS wants a buffer before it waits: it gets one of a
-// single byte, and the rest of the record is had without another look at the
-// socket.
+// Sock.ReadLent does; it must have room for 512 of them. TLS wants a buffer
+// before it waits: it gets a small one of the connection's own, and the rest of
+// the record is had without another look at the socket.
 func (c *Conn) ReadLent(l Lender) (int, error) {
 	if c.over == nil {
 		return c.Sock.ReadLent(l)
 	}
+	if c.first == nil {
+		c.first = make([]byte, firstRead)
+	}
 	l.TakeBack()
 	c.patient = true
-	n, err := c.over.Read(c.first[:])
+	n, err := c.over.Read(c.first)
 	c.patient = false
 	if n == 0 {
+		c.left = err == io.EOF || errors.Is(err, syscall.ECONNRESET)
 		return 0, err
 	}
 	p := l.Lend()
-	p[0] = c.first[0]
+	copy(p, c.first[:n])
+	if n < len(c.first) {
+		return n, nil
+	}
 	c.NoWait(true)
-	n, _ = c.over.Read(p[1:]) // an error is there again at the next read
+	more, _ := c.over.Read(p[n:]) // an error is there again at the next read
 	c.NoWait(false)
-	return 1 + n, nil
+	return n + more, nil
 }
 
 // recordMost is the content of the largest record (RFC 8446 §5.1).
@@ -215,9 +229,9 @@ func (c *Conn) CloseWrite() error {
 }
 
 // End closes the connection in good order: under TLS the client is told so
-// (RFC 8446 §6.1). Only the goroutine that serves the connection may call it.
+// (RFC 8446 §6.1), unless it has gone already. Only the goroutine that serves the connection may call it.
 func (c *Conn) End() {
-	if c.over != nil {
+	if c.over != nil && !c.left {
 		c.parting()
 	}
 	_ = c.Close()

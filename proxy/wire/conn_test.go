@@ -11,13 +11,14 @@ import (
 	"io"
 	"math/big"
 	"net"
+	"strings"
 	"testing"
 	"time"
 )
 
 // lentBuffer counts how often its buffer is out.
 type lentBuffer struct {
-	buf       [64]byte
+	buf       [2 << 10]byte
 	lent      int
 	takenBack chan struct{}
 }
@@ -96,7 +97,9 @@ func TestConnLendsOnlyWhileBytesAreThere(t *testing.T) {
 	// Two records that arrive together are read one after the other, without a wait.
 	_, _ = client.Write([]byte("one"))
 	_, _ = client.Write([]byte("two"))
-	for _, want := range []string{"one", "two"} {
+	long := strings.Repeat("long", 300) // more than where it waits
+	_, _ = client.Write([]byte(long))
+	for _, want := range []string{"one", "two", long} {
 		if n, err := c.ReadLent(lender); err != nil || string(lender.buf[:n]) != want {
 			t.Fatalf("got %q, %v; want %q", lender.buf[:n], err, want)
 		}
