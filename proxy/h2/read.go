@@ -78,9 +78,12 @@ func (c *conn) parse() *fault {
 		}
 		payload := w.buf[at+frame.HeaderLen:][:h.Length]
 		w.start = at + frame.HeaderLen + h.Length
-		c.greeted, c.waiting = true, 0
+		c.greeted = true
 		if f := c.frame(h, payload); f != nil {
 			return f
+		}
+		if c.block.stream == 0 {
+			c.waiting = 0
 		}
 	}
 }
