@@ -141,7 +141,9 @@ func (c *conn) reply() *fault {
 
 func (c *conn) settings(h frame.Header, payload []byte) *fault {
 	if h.Flags.Has(frame.Ack) {
-		c.acked = true
+		if !c.acked {
+			c.agree()
+		}
 		return nil
 	}
 	c.mu.Lock()
@@ -166,6 +168,24 @@ func (c *conn) settings(h frame.Header, payload []byte) *fault {
 	b := c.room()
 	*b = frame.AppendSettingsAck(*b)
 	return c.reply()
+}
+
+// agree makes the settings hold that the client has acknowledged. Until then it
+// may go by the initial ones, where those allow more.
+func (c *conn) agree() {
+	c.acked = true
+	own := &c.server.own
+	c.dec.SetLimit(own.TableSize)
+	if own.Window >= frame.DefaultWindow {
+		return
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	for _, s := range c.streams.slots {
+		if s != nil {
+			s.in.Shrink(int32(frame.DefaultWindow - own.Window))
+		}
+	}
 }
 
 func (c *conn) ping(h frame.Header, payload []byte) *fault {
