@@ -68,6 +68,13 @@ func (w *Inbound) Resize(size int32) uint32 {
 	return uint32(n)
 }
 
+// Shrink makes the window n bytes smaller, as the peer's becomes when it
+// acknowledges a smaller initial one. It may be below zero for a while.
+func (w *Inbound) Shrink(n int32) {
+	w.size -= n
+	w.left -= n
+}
+
 // Left returns what the peer may send now.
 func (w *Inbound) Left() int { return int(w.left) }
 

@@ -58,6 +58,13 @@ func heap() int64 {
 	return int64(m.HeapAlloc)
 }
 
+// stacks returns the bytes that stacks take.
+func stacks() int64 {
+	var m runtime.MemStats
+	runtime.ReadMemStats(&m)
+	return int64(m.StackInuse)
+}
+
 const manyFrames = 10_000_000 // more than any client may send before it is stopped
 
 func TestFloodsEnd(t *testing.T) {

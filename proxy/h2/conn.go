@@ -138,8 +138,8 @@ func (c *conn) talk(early []byte) *fault {
 		switch {
 		case err == nil:
 		case errors.Is(err, wire.ErrInterrupted):
-			if c.interrupted() {
-				return nil
+			if f, ends := c.interrupted(); ends {
+				return f
 			}
 		case errors.Is(err, wire.ErrTimeout):
 			if f := c.overdue(); f != nil {
@@ -248,7 +248,7 @@ func (c *conn) overdue() *fault {
 }
 
 // interrupted acts on an interruption and tells whether the connection ends.
-func (c *conn) interrupted() bool {
+func (c *conn) interrupted() (f *fault, ends bool) {
 	c.server.Settled()
 	c.sock.Resume()
 	if c.retired.Load() && c.parting == staying {
@@ -256,7 +256,10 @@ func (c *conn) interrupted() bool {
 	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	return c.dead || c.leaving && c.streams.count == 0
+	if c.dead {
+		return nil, true
+	}
+	return faultLeft, c.leaving && c.streams.count == 0
 }
 
 // partingTime is how long a client that was warned may take to say so.
@@ -323,12 +326,12 @@ const lastWrite = time.Second
 // quit ends the connection: every stream of it, and the client is told why.
 func (c *conn) quit(f *fault) {
 	c.mu.Lock()
-	if f != nil && !c.dead {
+	told := f != nil && !c.dead
+	if told && f != faultLeft {
 		b := c.room()
 		*b = frame.AppendGoAway(*b, c.last, f.code, f.reason)
 		f.count(&c.server.Stats)
 	}
-	told := f != nil && !c.dead
 	c.die()
 	for by := wire.Now() + int64(lastWrite); told && (c.writing || c.out != nil); {
 		if !c.writing {

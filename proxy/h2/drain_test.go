@@ -115,6 +115,13 @@ func TestSlowClientsEnd(t *testing.T) {
 		c.do(c.fr.WriteSettings())
 		c.do(c.fr.WriteSettingsAck())
 		c.do(c.fr.WriteHeaders(http2.HeadersFrameParam{StreamID: 1, BlockFragment: c.fields(get("/")...)}))
+		// Each piece would be in time.
+		for range 30 {
+			if c.fr.WriteContinuation(1, false, nil) != nil {
+				return
+			}
+			time.Sleep(5 * time.Millisecond)
+		}
 	})
 }
 

@@ -25,6 +25,7 @@ var (
 	faultSlow      = &fault{frame.NoError, "a frame took too long"}
 	faultNoAck     = &fault{frame.SettingsTimeout, "SETTINGS were not acknowledged"}
 	faultIdle      = &fault{frame.NoError, ""}
+	faultLeft      = &fault{frame.NoError, ""} // the client knows already
 
 	faultManyResets = &fault{frame.EnhanceYourCalm, "too many streams given up"}
 	faultManyFrames = &fault{frame.EnhanceYourCalm, "too many frames without content"}

@@ -109,13 +109,21 @@ func (c *conn) begin(b block) *fault {
 	c.running.Add(1)
 	c.mu.Lock()
 	s.window = frame.Window(c.their.InitialWindow)
-	s.in = frame.NewInbound(int32(c.server.own.Window))
+	s.in = frame.NewInbound(int32(c.firstWindow()))
 	s.turn = c.turns
 	c.streams.put(s)
 	c.busy++
 	c.mu.Unlock()
 	go s.runFn()
 	return nil
+}
+
+// firstWindow is the window of a request that begins.
+func (c *conn) firstWindow() int {
+	if c.acked {
+		return c.server.own.Window
+	}
+	return max(c.server.own.Window, frame.DefaultWindow)
 }
 
 const trailersMost = 16 << 10

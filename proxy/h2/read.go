@@ -78,9 +78,12 @@ func (c *conn) parse() *fault {
 		}
 		payload := w.buf[at+frame.HeaderLen:][:h.Length]
 		w.start = at + frame.HeaderLen + h.Length
-		c.greeted, c.waiting = true, 0
+		c.greeted = true
 		if f := c.frame(h, payload); f != nil {
 			return f
+		}
+		if c.block.stream == 0 {
+			c.waiting = 0
 		}
 	}
 }
@@ -138,7 +141,9 @@ func (c *conn) reply() *fault {
 
 func (c *conn) settings(h frame.Header, payload []byte) *fault {
 	if h.Flags.Has(frame.Ack) {
-		c.acked = true
+		if !c.acked {
+			c.agree()
+		}
 		return nil
 	}
 	c.mu.Lock()
@@ -163,6 +168,24 @@ func (c *conn) settings(h frame.Header, payload []byte) *fault {
 	b := c.room()
 	*b = frame.AppendSettingsAck(*b)
 	return c.reply()
+}
+
+// agree makes the settings hold that the client has acknowledged. Until then it
+// may go by the initial ones, where those allow more.
+func (c *conn) agree() {
+	c.acked = true
+	own := &c.server.own
+	c.dec.SetLimit(own.TableSize)
+	if own.Window >= frame.DefaultWindow {
+		return
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	for _, s := range c.streams.slots {
+		if s != nil {
+			s.in.Shrink(int32(frame.DefaultWindow - own.Window))
+		}
+	}
 }
 
 func (c *conn) ping(h frame.Header, payload []byte) *fault {

@@ -58,6 +58,27 @@ func TestAnotherClient(t *testing.T) {
 	f("GET", "", "GET /p?q=1")
 }
 
+// TestNarrowSettings has a client begin by the initial settings, which are wider
+// than those that it then gets.
+func TestNarrowSettings(t *testing.T) {
+	s := serve(t, handle(echo), func(_ *front.Config, own *Config) { own.TableSize, own.Window = 0, 1000 })
+	for range 5 {
+		c := browser(t, s)
+		for range 3 {
+			body := strings.Repeat("narrow", 20_000)
+			resp, err := c.Post("http://a.example/", "", strings.NewReader(body))
+			if err != nil {
+				t.Fatal(err)
+			}
+			got, err := io.ReadAll(resp.Body)
+			_ = resp.Body.Close()
+			if err != nil || string(got) != body {
+				t.Fatalf("got %d bytes, %v", len(got), err)
+			}
+		}
+	}
+}
+
 func TestManyStreamsAtOnce(t *testing.T) {
 	s := serve(t, handle(echo), nil)
 	c := browser(t, s)

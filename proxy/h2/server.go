@@ -68,7 +68,7 @@ func (s *Server) Serve(nc *wire.Conn, from front.Origin, early []byte) {
 	now := wire.Now()
 	c := &conn{
 		server: s, sock: nc, from: from, peer: front.AddrPort(nc.RemoteAddr()),
-		dec: hpack.NewDecoder(s.own.TableSize), enc: hpack.NewEncoder(min(s.own.TableSize, hpack.DefaultTableSize)),
+		dec: hpack.NewDecoder(max(s.own.TableSize, hpack.DefaultTableSize)), enc: hpack.NewEncoder(min(s.own.TableSize, hpack.DefaultTableSize)),
 		their: frame.DefaultPeer(), window: frame.DefaultWindow, in: frame.NewInbound(int32(s.own.ConnectionWindow)),
 		frames: newBudget(s.own.FrameBurst, s.own.FrameRate, now),
 		resets: newBudget(s.own.ResetBurst, s.own.ResetRate, now),
