@@ -7,6 +7,7 @@ import (
 	"flag"
 	"fmt"
 	"io"
+	stdlog "log"
 	"os"
 	"os/signal"
 	"syscall"
@@ -21,6 +22,8 @@ import (
 var version = "dev"
 
 func main() {
+	stdlog.SetFlags(0)
+	stdlog.SetOutput(zerolog.New(os.Stderr).With().Timestamp().Logger()) // of libraries that have no other log
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	code := run(ctx, os.Args[1:], os.Environ(), os.Stdout, os.Stderr)
 	stop()
@@ -59,6 +62,7 @@ func run(ctx context.Context, args, environ []string, stdout, stderr io.Writer) 
 		fmt.Fprintln(stdout, "the flags and the document are good")
 		return 0
 	}
+	defer proxy.TuneCollector(door.Options.HeapFloor)()
 	log := zerolog.New(stderr).With().Timestamp().Logger()
 	g, err := proxy.New(door.Options, source, version, log)
 	if err != nil {

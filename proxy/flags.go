@@ -33,6 +33,7 @@ type Options struct {
 	TunnelIdle, TunnelTotal  time.Duration
 	Watch                    bool
 	Data                     string
+	HeapFloor                int64
 	Metrics                  bool
 	Via                      string
 
@@ -64,6 +65,7 @@ func (o *Options) RegisterFlags(fs *flag.FlagSet) {
 	fs.StringVar(&o.ControlToken, "control.token", "", "Token that the control listener asks for, as Authorization: Bearer TOKEN; file:PATH reads it from a file. Empty asks for none, on loopback only")
 
 	fs.StringVar(&o.Data, "data", "", "Directory of what outlives the process: certificates of ACME, the authority for development. Empty means $STATE_DIRECTORY, which systemd sets, else weir in the user's data directory ($XDG_DATA_HOME, ~/.local/share)")
+	fs.Int64Var(&o.HeapFloor, "heapFloor", 64<<20, "Bytes of memory in use up to which garbage is collected less often than Go does by itself: less processor, more memory. 0, or GOGC in the environment, leaves it to Go")
 	fs.IntVar(&o.Shards, "shards", 0, "Listeners an address, each with its own workers, counters and connection pools. 0 means one for each core (GOMAXPROCS)")
 	fs.IntVar(&o.MaxConnections, "listen.maxConnections", 0, "Connections open at once on a listener; more are answered 503 and closed. 0 means half of the process's file descriptors")
 	fs.IntVar(&o.MaxConnectionsPerAddress, "listen.maxConnectionsPerAddress", 0, "Connections open at once from one client address. 0 means no limit")
@@ -114,6 +116,7 @@ func (o *Options) Validate() error {
 	if o.Shards > 1024 {
 		complain("-shards is %d; it must be 1024 or less", o.Shards)
 	}
+	atLeast("heapFloor", o.HeapFloor, 0)
 	atLeast("listen.maxConnections", int64(o.MaxConnections), 0)
 	atLeast("listen.maxConnectionsPerAddress", int64(o.MaxConnectionsPerAddress), 0)
 	atLeast("listen.maxBody", o.MaxBody, -1)

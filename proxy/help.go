@@ -17,7 +17,7 @@ type flagGroup struct {
 var flagGroups = []flagGroup{
 	{title: "What to serve", names: []string{"upstream", "config", "check", "schema", "version"}},
 	{title: "Where", names: []string{"listen", "tls", "control", "control.token", "data"}},
-	{title: "Connections of clients", names: []string{"shards"}, under: "listen."},
+	{title: "Connections of clients", names: []string{"shards", "heapFloor"}, under: "listen."},
 	{title: "TLS towards clients", under: "tls."},
 	{title: "HTTP/2 of clients", under: "http2."},
 	{title: "HTTP/3 of clients", under: "http3."},
