@@ -178,7 +178,6 @@ func TestListenErrors(t *testing.T) {
 // TestWildcardsKeepToTheirFamily: a program that opens 0.0.0.0 is not surprised
 // by clients of IPv6, and both can be listened on at one port.
 func TestWildcardsKeepToTheirFamily(t *testing.T) {
-	t.Parallel()
 	port := freePort(t)
 	g := startGateway(t, answering("a")+`
 listeners: { four: { address: "0.0.0.0:`+port+`" }, six: { address: "[::]:`+port+`" } }
@@ -197,9 +196,10 @@ listeners: { four: { address: "0.0.0.0:`+port+`" }, six: { address: "[::]:`+port
 	}
 }
 
-// TestListenerMovesWithinItsPort: the addresses of old and new overlap.
+// TestListenerMovesWithinItsPort: the addresses of old and new overlap. It runs
+// alone, as the other tests of listeners that close do: a test that starts a
+// program beside it would hold their sockets open for a moment, in its fork.
 func TestListenerMovesWithinItsPort(t *testing.T) {
-	t.Parallel()
 	port := freePort(t)
 	doc := func(host string) string {
 		return answering("a") + `listeners: { main: { address: "` + host + ":" + port + `" } }`
@@ -232,7 +232,6 @@ func freePort(t *testing.T) string {
 
 // TestListenerChangesItsName: the socket stays, connections with it.
 func TestListenerChangesItsName(t *testing.T) {
-	t.Parallel()
 	ln, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
@@ -275,7 +274,6 @@ func TestListenerChangesItsName(t *testing.T) {
 
 // TestFailedReloadChangesNoListener: not even the limits of another one.
 func TestFailedReloadChangesNoListener(t *testing.T) {
-	t.Parallel()
 	doc := func(rest string) string {
 		return answering("a") + "listeners: { main: { address: \"127.0.0.1:0\"" + rest + " }\n"
 	}
