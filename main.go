@@ -47,6 +47,8 @@ func run(ctx context.Context, args, environ []string, stdout, stderr io.Writer) 
 	case door.Schema:
 		_, _ = stdout.Write(config.Schema())
 		return 0
+	case door.ECHKey != "":
+		return printECHKey(door.ECHKey, stdout, stderr)
 	}
 	source, closeSource, err := door.Source()
 	if err != nil {
@@ -78,5 +80,17 @@ func run(ctx context.Context, args, environ []string, stdout, stderr io.Writer) 
 		fmt.Fprintf(stderr, "weir: %s\n", err)
 		return 1
 	}
+	return 0
+}
+
+// printECHKey prints the file for tls.ech.keys; what goes into DNS stands in it
+// as a comment.
+func printECHKey(name string, stdout, stderr io.Writer) int {
+	text, err := proxy.NewECHKey(name)
+	if err != nil {
+		fmt.Fprintf(stderr, "weir: %s\n", err)
+		return 2
+	}
+	_, _ = stdout.Write(text)
 	return 0
 }

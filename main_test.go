@@ -100,6 +100,16 @@ func TestVersionAndSchema(t *testing.T) {
 	}
 }
 
+func TestECHKey(t *testing.T) {
+	code, out, errs := weir(t, nil, "-echKey", "cover.example.org")
+	if code != 0 || errs != "" || !strings.Contains(out, "# HTTPS record: ech=A") || !strings.Contains(out, "-----BEGIN ECHCONFIG-----") {
+		t.Errorf("-echKey: got %d %q %q; want 0, the key and what the record needs", code, out, errs)
+	}
+	if code, _, errs := weir(t, nil, "-echKey", strings.Repeat("x", 300)); code != 2 || !strings.Contains(errs, "cannot make an ECH key") {
+		t.Errorf("-echKey with a long name: got %d %q; want 2, and why", code, errs)
+	}
+}
+
 func TestHelp(t *testing.T) {
 	code, out, errs := weir(t, nil, "-help")
 	if code != 0 || errs != "" {

@@ -21,6 +21,7 @@ import (
 type Door struct {
 	Options                Options
 	Config, Upstreams, TLS string
+	ECHKey                 string
 	Check, Version, Schema bool
 
 	wish *tlsWish
@@ -33,6 +34,7 @@ func (d *Door) registerFlags(fs *flag.FlagSet) {
 	fs.BoolVar(&d.Check, "check", false, "Check the flags and the document, print every mistake, and exit; 1 if there is one")
 	fs.BoolVar(&d.Version, "version", false, "Print the version and exit")
 	fs.BoolVar(&d.Schema, "schema", false, "Print the JSON Schema of the document, for editors, and exit")
+	fs.StringVar(&d.ECHKey, "echKey", "", "Print a new key for Encrypted Client Hello (tls.ech.keys of the document) under this public name, with what its HTTPS record needs, and exit")
 	d.Options.RegisterFlags(fs)
 }
 

@@ -15,7 +15,7 @@ type flagGroup struct {
 }
 
 var flagGroups = []flagGroup{
-	{title: "What to serve", names: []string{"upstream", "config", "check", "schema", "version"}},
+	{title: "What to serve", names: []string{"upstream", "config", "check", "schema", "version", "echKey"}},
 	{title: "Where", names: []string{"listen", "tls", "control", "control.token", "data"}},
 	{title: "Connections of clients", names: []string{"shards", "heapFloor"}, under: "listen."},
 	{title: "TLS towards clients", under: "tls."},

@@ -15,6 +15,7 @@ import (
 	"time"
 
 	"weir/proxy/config"
+	"weir/proxy/h3"
 	"weir/proxy/observe"
 )
 
@@ -50,8 +51,11 @@ func (ln *listener) become(g *Gateway, name string, settings config.Listener) {
 	ln.pending.limits(g.options.Handshakes.Pending, g.options.Handshakes.PerAddress)
 	known := &knownAs{name: name, stats: g.metrics.Listener(name)}
 	g.speak(known, settings)
-	if ln.quic != nil {
+	switch before := ln.known.Load(); {
+	case ln.quic != nil:
 		known.altSvc = ln.quic.offer
+	case before != nil && before.altSvc != nil:
+		known.altSvc = []byte(h3.AltSvcClear) // clients would come by the old offer for a day
 	}
 	ln.known.Store(known)
 }

@@ -1,7 +1,9 @@
 package proxy
 
 import (
+	"encoding/base64"
 	"errors"
+	"fmt"
 	"log/slog"
 	"net"
 	"slices"
@@ -191,4 +193,15 @@ func (g *Gateway) DevelopmentAuthority() string {
 		}
 	}
 	return ""
+}
+
+// NewECHKey returns a new file for tls.ech.keys, under the name that is seen on
+// the way. What the HTTPS record (RFC 9848) needs stands in it as a comment.
+func NewECHKey(name string) ([]byte, error) {
+	file, list, err := weirtls.NewECHKey(name)
+	if err != nil {
+		return nil, err
+	}
+	head := fmt.Appendf(nil, "# HTTPS record: ech=%s\n", base64.StdEncoding.EncodeToString(list))
+	return append(head, file...), nil
 }

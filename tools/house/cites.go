@@ -15,7 +15,7 @@ var (
 	codeForm = regexp.MustCompile("`([^`\n]+)`")
 	// A declaration is cited as `name` in `path`.
 	declaredForm = regexp.MustCompile("`([A-Za-z0-9_]+)` in\\s+`([a-z0-9_./-]+\\.go)`")
-	makeForm     = regexp.MustCompile(`\bmake ([a-z][a-z-]*)`)
+	makeForm     = regexp.MustCompile(`\bmake ([a-z][a-z0-9-]*)`)
 	pathForm     = regexp.MustCompile(`^[A-Za-z0-9_.-]+(/[A-Za-z0-9_.-]+)*/?$`)
 )
 
