@@ -97,7 +97,7 @@ func declares(tree fs.FS, file, name string) bool {
 func MakeTargets(text string) map[string]bool {
 	targets := make(map[string]bool)
 	for line := range strings.Lines(text) {
-		if name, _, found := strings.Cut(line, ":"); found && name != "" && strings.Trim(name, "abcdefghijklmnopqrstuvwxyz-") == "" {
+		if name, _, found := strings.Cut(line, ":"); found && name != "" && strings.Trim(name, "abcdefghijklmnopqrstuvwxyz0123456789-") == "" {
 			targets[name] = true
 		}
 	}
