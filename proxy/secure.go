@@ -104,7 +104,9 @@ func securityOf(d *config.DomainTLS) *security {
 		return s
 	}
 	s.redirect = d.Redirect
-	s.forward = d.ClientCertificates != nil && d.ClientCertificates.Forward
+	if c := d.ClientCertificates; c != nil {
+		s.forward, s.mutual = c.Forward, c.Mode != weirtls.ModeOptional
+	}
 	if h := d.HSTS; h != nil {
 		s.hsts = strconv.AppendInt([]byte("max-age="), int64(time.Duration(h.MaxAge)/time.Second), 10)
 		if h.IncludeSubDomains {

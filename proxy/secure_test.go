@@ -129,6 +129,13 @@ func TestTLSAsksClientsForCertificates(t *testing.T) {
 	f("o.example.org", true, "proto=https cert="+field+" chain=")
 	f("o.example.org", false, "proto=https cert= chain=")
 
+	// Without TLS nobody can show one.
+	plain := dialRaw(t, g.address("plain"))
+	plain.send(get("/own", "m.example.org"))
+	if got := plain.answer("GET"); got.Status != 403 || !strings.Contains(got.Body, "tls_required") {
+		t.Fatalf("got %d %s in clear; want 403", got.Status, got.Body)
+	}
+
 	stranger := newAuthority(t).pair("stranger")
 	config := a.client("o.example.org")
 	config.Certificates = []stdtls.Certificate{stranger}
@@ -139,6 +146,40 @@ func TestTLSAsksClientsForCertificates(t *testing.T) {
 	if got, err := c.tryAnswer("GET"); err == nil {
 		t.Fatalf("got %d with a stranger's certificate; want the connection refused", got.Status)
 	}
+}
+
+// TestNoNameIsAWayAroundCertificates asks for a host that a wildcard of the
+// domains covers and one of the certificates does not, so that the handshake
+// goes by the default's rules.
+func TestNoNameIsAWayAroundCertificates(t *testing.T) {
+	t.Parallel()
+	a := newAuthority(t)
+	g := startGateway(t, fmt.Sprintf(`
+listeners: { https: { address: "127.0.0.1:0", tls: true } }
+tls: { certificates: [ { bundle: %q } ], default: a.example.org }
+apis: { shop: { routes: [ { path: $default, answer: { body: hello } } ] } }
+domains:
+  a.example.org: { mappings: { "": shop } }
+  "*.m.example.org": { mappings: { "": shop }, tls: { clientCertificates: { truststore: %q } } }
+  "*": { mappings: { "": shop } }
+`, a.bundle("all.pem", "a.example.org", "*.m.example.org"), a.file()))
+	config := a.client("x.y.m.example.org")
+	config.InsecureSkipVerify = true
+	f := func(host string, want int) {
+		t.Helper()
+		c, _ := g.dialTLS("https", config)
+		c.send(get("/", host))
+		if got := c.answer("GET"); got.Status != want {
+			t.Fatalf("%s: got %d; want %d", host, got.Status, want)
+		}
+	}
+	f("x.y.m.example.org", 421)
+	f("X.Y.M.example.org:443", 421)
+	f("x.m.example.org", 421)
+	f("a.example.org", 200)
+	config.ServerName = "elsewhere.example.org" // served by the default, under its own rules
+	f("elsewhere.example.org", 200)
+	f("x.m.example.org", 421)
 }
 
 func TestRedirectToHTTPS(t *testing.T) {

@@ -28,17 +28,24 @@ type security struct {
 	redirect bool   // from http to https
 	hsts     []byte // value of Strict-Transport-Security, nil for none
 	forward  bool   // tell upstreams the client's certificate (RFC 9440)
+	mutual   bool   // clients must show a certificate, and so come by TLS
 }
 
 // isDirected tells whether the connection of r may carry requests for its host:
-// another one may have other rules about clients (RFC 9110 §15.5.20).
+// another one may have other rules about clients (RFC 9110 §15.5.20). Where a
+// certificate is asked for, one was shown: whatever the handshake made of the
+// host's name, nothing gets by without.
 func isDirected(r *request) bool {
-	session := r.x.TLS
-	host := hostOf(r.x.Authority)
-	if len(host) == len(session.ServerName) && bytes.EqualFold(host, []byte(session.ServerName)) {
+	x := r.x
+	if r.mapping.security.mutual && x.TLS.Client == nil {
+		return false
+	}
+	session := x.TLS.Session.(*weirtls.Session)
+	host := hostOf(x.Authority)
+	if len(host) == len(session.Name) && bytes.EqualFold(host, []byte(session.Name)) {
 		return true
 	}
-	return r.live.terms.Covers(session.Session.(*weirtls.Session), string(bytes.ToLower(host)))
+	return r.live.terms.Covers(session, string(bytes.ToLower(host)))
 }
 
 // hostOf returns the host of an authority, without port and brackets.

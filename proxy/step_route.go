@@ -56,6 +56,9 @@ func (g *Gateway) route(r *request) bool {
 	if r.mapping.security.redirect && x.Scheme == "http" {
 		return r.toHTTPS(r.live.securePort)
 	}
+	if r.mapping.security.mutual && x.TLS == nil {
+		return x.Refuse(exchange.TLSRequired) // a listener in clear must not be a way around the certificate
+	}
 	r.route, found = r.mapping.stage.tree.Find(x.Request.Method(), r.rest, &r.params, r)
 	switch found {
 	case route.Found:

@@ -218,8 +218,14 @@ func (t *Terms) policyOf(host string) *policy {
 // policy and by the same certificate. If not, the answer is 421 (RFC 9110
 // §15.5.20). The host is in lower case and without a port.
 func (t *Terms) Covers(s *Session, host string) bool {
-	if host == s.Name || host == s.SNI {
+	switch host {
+	case s.Name:
 		return true
+	case s.SNI:
+		// The client asked for the host and was shown the default's certificate: the
+		// rules about clients may be others all the same.
+		d := t.domains.find(host)
+		return d == nil || d.policy.key == s.Policy
 	}
 	if isAddress(host) {
 		address, err := netip.ParseAddr(strings.Trim(host, "[]"))

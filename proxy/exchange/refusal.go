@@ -31,6 +31,7 @@ var (
 	BadRequest        = &Refusal{400, "bad_request", "The request is malformed.", "http_request_error", FromClient}
 	BadPath           = &Refusal{400, "bad_path", "The path of the request is malformed.", "http_request_error", FromClient}
 	RequestTimeout    = &Refusal{408, "request_timeout", "The request took too long to arrive.", "http_request_error", FromClient}
+	TLSRequired       = &Refusal{403, "tls_required", "This host is served over TLS only, to clients that show a certificate.", "", FromClient}
 	NoRoute           = &Refusal{404, "no_route", "Nothing is served here.", "", FromClient}
 	NoDomain          = &Refusal{404, "no_domain", "This host is not served here.", "", FromClient}
 	NoMethod          = &Refusal{405, "no_method", "The method is not allowed here.", "", FromClient}
@@ -72,7 +73,7 @@ var (
 // Refusals lists every refusal, for references and metrics.
 func Refusals() []*Refusal {
 	return []*Refusal{
-		BadRequest, BadPath, RequestTimeout, NoRoute, NoDomain, NoMethod, Trace, BodyTooLarge, TargetTooLong,
+		BadRequest, BadPath, RequestTimeout, TLSRequired, NoRoute, NoDomain, NoMethod, Trace, BodyTooLarge, TargetTooLong,
 		ExpectationFailed, Misdirected, HeaderTooLarge, NotImplemented, Version, ClientGone,
 		Overloaded, Internal, Configuration, Loop,
 		NoTarget, PoolExhausted, NotResolved, ConnectionRefused, Unreachable, ConnectTimeout, ConnectionClosed,
