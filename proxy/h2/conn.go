@@ -72,6 +72,7 @@ type closedStream struct {
 	theirs   bool  // the client has ended or reset it: it sends nothing more
 	declared int64 // of its content, as in body
 	received int64
+	left     int          // what may still come before it is declined
 	window   frame.Window // what might have been sent
 }
 

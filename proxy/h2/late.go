@@ -15,6 +15,9 @@ func (c *conn) closing(s closedStream) {
 		known.theirs = known.theirs || s.theirs
 		return
 	}
+	if old := &c.closed[c.next]; old.left > 0 && !old.told && !old.theirs && !c.dead {
+		old.tell(c, frame.NoError) // or what still comes would be an error
+	}
 	c.closed[c.next] = s
 	c.next = (c.next + 1) % len(c.closed)
 }
@@ -74,7 +77,7 @@ func (c *conn) lateData(id uint32, s *stream, n int, ended bool) *fault {
 	if late.declared >= 0 && (late.received > late.declared || ended && late.received < late.declared) {
 		return c.object(id, frame.ProtocolError)
 	}
-	if !ended && !late.told {
+	if late.left -= n; !ended && !late.told && late.left <= 0 {
 		late.tell(c, frame.NoError)
 	}
 	return nil

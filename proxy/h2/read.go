@@ -182,8 +182,14 @@ func (c *conn) agree() {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	for _, s := range c.streams.slots {
-		if s != nil {
-			s.in.Shrink(int32(frame.DefaultWindow - own.Window))
+		if s == nil {
+			continue
+		}
+		s.in.Shrink(int32(frame.DefaultWindow - own.Window))
+		if grow := s.in.Consume(0); grow > 0 && !s.body.ended {
+			// What was read may be much of the smaller window, and no more may come before this.
+			b := c.room()
+			*b = frame.AppendWindowUpdate(*b, s.id, grow)
 		}
 	}
 }

@@ -59,18 +59,25 @@ func (s *stream) Send(x *exchange.Exchange) error {
 	return nil
 }
 
-// answered ends the stream from this side. A client that goes on to send is
-// told that nobody needs it (RFC 9113 §8.1).
+// spillMost is how much of a request may still come behind its answer before
+// the client is told that nobody needs it (RFC 9113 §8.1). Some clients wait for
+// ever when they are told so while they send: curl 7.88 is one.
+const spillMost = 8 << 20
+
+// answered ends the stream from this side. What is under way of the request,
+// and a rest of some size, is dropped as it comes.
 func (c *conn) answered(s *stream) {
 	s.ended = true
 	c.free(s)
-	if !s.body.ended {
+	if b := &s.body; !b.ended {
 		s.ours = true
 		c.remember(s)
-		if s.body.expect { // it sends nothing more by itself
-			c.find(s.id).tell(c, frame.NoError)
+		if b.declared-b.received <= spillMost && s.in.Size() <= frame.MaxWindow-spillMost {
+			c.find(s.id).left = s.in.Left() + spillMost
+			o := c.room()
+			*o = frame.AppendWindowUpdate(*o, s.id, spillMost)
 		}
-		s.body.drop()
+		b.drop()
 	}
 	c.sendSoon()
 }
