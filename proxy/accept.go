@@ -5,7 +5,6 @@ import (
 	"errors"
 	"net"
 	"net/netip"
-	"time"
 
 	"github.com/valyala/fasthttp"
 
@@ -108,7 +107,7 @@ func (a *arrival) leave(c *wire.Conn) {
 func (a *arrival) sniff(c *wire.Conn, from front.Origin) {
 	var first [len(preface)]byte
 	n := 0
-	c.ReadLimits(limitAfter(a.g.options.Listen.HeadTimeout), 0)
+	c.ReadLimits(wire.After(wire.Now(), a.g.options.Listen.HeadTimeout), 0)
 	for n < len(first) && string(first[:n]) == preface[:n] {
 		m, err := c.Read(first[n:])
 		n += m
@@ -129,14 +128,6 @@ func (a *arrival) sniff(c *wire.Conn, from front.Origin) {
 
 // preface is what an HTTP/2 client sends first (RFC 9113 §3.4).
 const preface = "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"
-
-// limitAfter returns when d will have passed, on the clock of wire; 0 for no limit.
-func limitAfter(d time.Duration) int64 {
-	if d <= 0 {
-		return 0
-	}
-	return wire.Now() + int64(d)
-}
 
 func clientOf(nc net.Conn) netip.Addr {
 	if tcp, ok := nc.RemoteAddr().(*net.TCPAddr); ok {

@@ -1,6 +1,10 @@
 package proxy
 
-import "time"
+import (
+	"time"
+
+	"weir/proxy/front"
+)
 
 // drain ends the gateway in order: it says so on /readyz, stops accepting,
 // lets requests end (their connections are told to close), gives tunnels their
@@ -13,7 +17,7 @@ func (g *Gateway) drain() {
 	}
 	g.listening.close()
 	var each []<-chan struct{}
-	g.eachServer(func(s drainable) { each = append(each, s.Drain()) })
+	g.eachServer(func(s front.Drainer) { each = append(each, s.Drain()) })
 	ended := make(chan struct{})
 	go func() {
 		defer close(ended)
@@ -32,9 +36,9 @@ func (g *Gateway) drain() {
 			g.log.Info().Dur("took", time.Since(begun)).Msg("drained")
 			return
 		case <-grace.C:
-			g.eachServer(drainable.CloseTunnels)
+			g.eachServer(front.Drainer.CloseTunnels)
 		case <-limit.C:
-			g.eachServer(drainable.Close)
+			g.eachServer(front.Drainer.Close)
 			<-ended
 			g.log.Warn().Dur("took", time.Since(begun)).Msg("the time to drain passed; what was left was cut")
 			return

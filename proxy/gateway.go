@@ -14,6 +14,7 @@ import (
 
 	"weir/proxy/config"
 	"weir/proxy/exchange"
+	"weir/proxy/front"
 	"weir/proxy/h1"
 	"weir/proxy/h2"
 	"weir/proxy/observe"
@@ -59,16 +60,8 @@ type shardServers struct {
 	h2 *h2.Server
 }
 
-// drainable is a server, whatever it is given its connections by.
-type drainable interface {
-	Drain() <-chan struct{}
-	CloseTunnels()
-	Close()
-	Tunnels() int64
-}
-
-// eachServer calls f for every server of every shard.
-func (g *Gateway) eachServer(f func(drainable)) {
+// eachServer calls f for every server of every shard, and for those of HTTP/3.
+func (g *Gateway) eachServer(f func(front.Drainer)) {
 	for _, s := range g.shards {
 		f(s.h1)
 		f(s.h2)

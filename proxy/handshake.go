@@ -108,7 +108,7 @@ func (a *arrival) shake(c *wire.Conn) *exchange.TLS {
 		return nil
 	}
 	defer a.ln.pending.leave(a.address)
-	by := limitAfter(a.g.options.Handshakes.Timeout)
+	by := wire.After(wire.Now(), a.g.options.Handshakes.Timeout)
 	c.ReadLimits(by, 0)
 	c.WriteLimits(by, 0)
 	h := &handshake{all: a.g.handshakes}

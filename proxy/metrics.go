@@ -7,6 +7,7 @@ import (
 	"github.com/rs/zerolog"
 
 	"weir/proxy/config"
+	"weir/proxy/front"
 	"weir/proxy/h2"
 	"weir/proxy/h3"
 	"weir/proxy/observe"
@@ -40,7 +41,7 @@ func (g *Gateway) watchPools() {
 	g.metrics.RegisterFunc("weir_upstream_waiting_requests", "Requests that wait for a connection to a target.", observe.Gauge, nil, sum(func(s upstream.Stats) float64 { return float64(s.Waiting) }))
 	g.metrics.RegisterFunc("weir_tunnels", "Upgraded connections that are open.", observe.Gauge, nil, func() float64 {
 		total := int64(0)
-		g.eachServer(func(s drainable) { total += s.Tunnels() })
+		g.eachServer(func(s front.Drainer) { total += s.Tunnels() })
 		return float64(total)
 	})
 }

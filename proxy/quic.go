@@ -13,6 +13,7 @@ import (
 
 	"weir/proxy/config"
 	"weir/proxy/exchange"
+	"weir/proxy/front"
 	"weir/proxy/h3"
 	weirtls "weir/tls"
 )
@@ -33,7 +34,7 @@ type quicServers struct {
 	ended   sync.WaitGroup
 }
 
-func (q *quicServers) each(f func(drainable)) {
+func (q *quicServers) each(f func(front.Drainer)) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	for s := range q.running {

@@ -18,6 +18,12 @@ type Server interface {
 	// Serve serves the requests of one connection until it ends; early holds
 	// what was read of it already. The caller ends c afterwards.
 	Serve(c *wire.Conn, from Origin, early []byte)
+	Drainer
+}
+
+// Drainer is a server as the end of the process sees it, whatever it is given
+// its connections by. All of it may be called by many goroutines at once.
+type Drainer interface {
 	// Drain ends the connections that wait for a request, makes the others end
 	// with their answers, and returns a channel that is closed when all have.
 	Drain() <-chan struct{}

@@ -134,13 +134,6 @@ func (c *conn) Lend() []byte {
 // TakeBack gives the buffers back to the pools while nothing is there to read.
 func (c *conn) TakeBack() { c.rest() }
 
-func limit(now int64, d time.Duration) int64 {
-	if d <= 0 {
-		return 0
-	}
-	return now + int64(d)
-}
-
 // rouse takes the buffers from the pools, rest gives them back.
 func (c *conn) rouse() {
 	w := c.server.works.Get().(*work)
@@ -185,7 +178,7 @@ func (c *conn) receive() *exchange.Exchange {
 	w.used = true
 	x.Front, x.Shard, x.Listener, x.Protocol, x.Peer = c, c.server.shard, c.from.Listener, "HTTP/1.1", c.peer
 	x.TLS, x.Secure = c.from.TLS, c.from.TLS != nil
-	c.sock.ReadLimits(limit(c.begun, c.server.cfg.HeadTimeout), 0)
+	c.sock.ReadLimits(wire.After(c.begun, c.server.cfg.HeadTimeout), 0)
 	w.head.Reset()
 	w.body.reset()
 	if !c.skipEmptyLines() {
@@ -327,7 +320,7 @@ func (c *conn) linger() {
 		return
 	}
 	c.sock.Resume()
-	c.sock.ReadLimits(limit(wire.Now(), 2*time.Second), 0)
+	c.sock.ReadLimits(wire.After(wire.Now(), 2*time.Second), 0)
 	_, _ = io.CopyN(io.Discard, struct{ io.Reader }{c.work.br}, 8<<20)
 	_, _ = c.work.br.Discard(c.work.br.Buffered())
 }

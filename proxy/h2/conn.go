@@ -196,7 +196,7 @@ func (c *conn) readBy() (by int64, wait time.Duration) {
 	now := wire.Now()
 	switch {
 	case !c.acked:
-		return limit(c.begun, cfg.HeadTimeout), 0
+		return wire.After(c.begun, cfg.HeadTimeout), 0
 	case c.parting == warned:
 		return now + int64(partingTime), 0
 	case c.block.stream != 0 || c.work != nil && c.work.start != c.work.end:
@@ -206,10 +206,10 @@ func (c *conn) readBy() (by int64, wait time.Duration) {
 		if c.block.stream == 0 && c.partOfData() {
 			return 0, cfg.BodyTimeout
 		}
-		return limit(c.waiting, cfg.HeadTimeout), 0
+		return wire.After(c.waiting, cfg.HeadTimeout), 0
 	}
 	c.waiting = 0
-	return limit(now, cfg.IdleTimeout), 0
+	return wire.After(now, cfg.IdleTimeout), 0
 }
 
 // partOfData tells whether the frame that is there in part is one of DATA,
@@ -217,13 +217,6 @@ func (c *conn) readBy() (by int64, wait time.Duration) {
 func (c *conn) partOfData() bool {
 	w := c.work
 	return w.end-w.start >= frame.HeaderLen && frame.Parse(w.buf[w.start:]).Type == frame.Data
-}
-
-func limit(from int64, d time.Duration) int64 {
-	if d <= 0 {
-		return 0
-	}
-	return from + int64(d)
 }
 
 // overdue judges a read whose limit has passed; nil means to read on.
