@@ -76,6 +76,8 @@ func TestEveryProtocolIsSpoken(t *testing.T) {
 			}
 		})
 		o := count(context.Background(), asked)
+		mutex.Lock()
+		defer mutex.Unlock()
 		if o.Requests != 200 || o.Failures != 0 || o.Closed != 0 || seen != 200 || wrong != "" {
 			t.Fatalf("%s: got %+v, %d seen, %q among them; want 200 over %s alone", asked.protocol, o, seen, wrong, wantProto)
 		}
