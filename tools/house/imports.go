@@ -32,14 +32,14 @@ func Allowed() map[string][]string {
 		// main → proxy → everything.
 		"weir": {"weir/proxy", "weir/proxy/config", zerolog},
 		"weir/proxy": {
-			"weir/proxy/admin", "weir/proxy/balance", "weir/proxy/config", "weir/proxy/exchange", "weir/proxy/front",
-			"weir/proxy/grpc", "weir/proxy/h1", "weir/proxy/h2", "weir/proxy/h3", "weir/proxy/observe", "weir/proxy/route",
-			"weir/proxy/upstream", "weir/proxy/wire", "weir/tls",
+			"weir/proxy/admin", "weir/proxy/auth", "weir/proxy/balance", "weir/proxy/config", "weir/proxy/exchange", "weir/proxy/front",
+			"weir/proxy/grpc", "weir/proxy/h1", "weir/proxy/h2", "weir/proxy/h3", "weir/proxy/observe", "weir/proxy/plans",
+			"weir/proxy/route", "weir/proxy/upstream", "weir/proxy/wire", "weir/ratelimit", "weir/ratelimit/shared", "weir/tls",
 			fasthttp, zerolog, sys, "github.com/fsnotify/fsnotify",
 		},
 
 		// What stands on others.
-		"weir/proxy/admin":       {fasthttp, "github.com/fasthttp/router"},
+		"weir/proxy/admin":       {"weir/proxy/plans", "weir/ratelimit", fasthttp, "github.com/fasthttp/router"},
 		"weir/proxy/balance":     {"weir/proxy/upstream"},
 		"weir/proxy/front":       {"weir/proxy/exchange", "weir/proxy/wire"},
 		"weir/proxy/front/cases": {},
@@ -51,11 +51,15 @@ func Allowed() map[string][]string {
 		"weir/proxy/h3": {
 			"weir/proxy/exchange", "weir/proxy/front", "weir/proxy/hpack", "weir/proxy/wire", fasthttp, "github.com/quic-go/quic-go",
 		},
+		"weir/proxy/auth":    {"weir/proxy/exchange", "weir/ratelimit", fasthttp},
+		"weir/proxy/plans":   {"weir/ratelimit", zerolog, "go.etcd.io/bbolt"},
 		"weir/proxy/observe": {"weir/proxy/config", zerolog, sys, "github.com/prometheus/client_golang", "github.com/prometheus/common"},
 		"weir/proxy/upstream": {
 			"weir/proxy/config", "weir/proxy/exchange", "weir/proxy/frame", "weir/proxy/grpc", "weir/proxy/hpack",
 			"weir/proxy/wire", "weir/tls", fasthttp,
 		},
+
+		"weir/ratelimit/shared": {"weir/ratelimit", "github.com/redis/rueidis"},
 
 		// What knows nothing of weir.
 		"weir/proxy/config":   {"go.yaml.in/yaml/v3"},
@@ -64,6 +68,7 @@ func Allowed() map[string][]string {
 		"weir/proxy/hpack":    {},
 		"weir/proxy/route":    {},
 		"weir/proxy/wire":     {fasthttp, sys},
+		"weir/ratelimit":      {},
 		"weir/tls": {
 			"github.com/caddyserver/certmagic", "github.com/fsnotify/fsnotify", "github.com/libdns/libdns", "github.com/mholt/acmez/v3",
 			"github.com/miekg/dns", "go.uber.org/zap", "golang.org/x/crypto",
