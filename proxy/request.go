@@ -37,6 +37,8 @@ type request struct {
 	grpc   grpcCall
 	events eventStream
 	record observe.Record
+
+	explained *explanation // nil unless somebody asks why
 }
 
 // begin takes what the way needs from the pools.

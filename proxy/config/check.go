@@ -26,7 +26,10 @@ func (d *Document) check(found *findings, directory string) {
 	c.listeners(d.root.kid("listeners"))
 	c.tls(d.root.kid("tls"))
 	c.upstreams(d.root.kid("upstreams"))
+	c.limits(d.root.kid("limits"))
+	c.redis(d.root.kid("redis"))
 	c.apis(d.root.kid("apis"))
+	c.usagePlans(d.root.kid("usagePlans"))
 	if len(d.Domains) > 0 {
 		c.domains(d.root.kid("domains"))
 	} else if !d.root.incomplete && !d.root.kid("domains").silenced() {

@@ -17,6 +17,7 @@ func (c *checker) apis(at *place) {
 		r := &routeChecker{checker: c, stages: api.Stages, upstreams: upstreams, taken: map[leafKey]*leaf{}}
 		r.stageNames = inOrder(api.Stages, here.kid("stages"))
 		r.checkStages(here.kid("stages"))
+		r.limitsOf(&api, here)
 		for i := range api.Routes {
 			r.route(&api.Routes[i], here.kid("routes").item(i))
 		}
@@ -92,6 +93,11 @@ func (r *routeChecker) route(route *Route, at *place) {
 	}
 	for i, protocol := range route.Upgrade {
 		r.complain(at.kid("upgrade").item(i), checkProtocol(protocol))
+	}
+	r.throttle(route.Throttle, at.kid("throttle"))
+	r.limitNames(route.Limits, at.kid("limits"))
+	if route.Signature != nil {
+		r.noTwins(route.Signature.Headers, at.kid("signature").kid("headers"))
 	}
 	if ok {
 		r.conflict(route, segments, at)

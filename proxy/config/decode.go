@@ -190,7 +190,7 @@ func (d *decoder) unknownKey(s *shape, kid *place) {
 	if !d.found.full() {
 		suggestion = suggestName(kid.key, maps.Keys(s.byName))
 	}
-	if suggestion == "" && len(s.fields) <= 8 {
+	if suggestion == "" && len(s.fields) <= 12 {
 		suggestion = "the keys are " + listed(slices.Sorted(maps.Keys(s.byName)))
 	}
 	d.found.add(kid.keyLine, kid.keyColumn, kid.path(), "unknown key", suggestion)

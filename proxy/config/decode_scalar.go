@@ -20,6 +20,8 @@ func (d *decoder) scalar(n *yaml.Node, v reflect.Value, f *field, at *place) {
 		wrong = d.duration(n, v, f)
 	case v.Type() == byteSizeType():
 		wrong = d.byteSize(n, v)
+	case v.Type() == rateType():
+		wrong = d.rate(n, v)
 	case v.Type() == prefixType():
 		wrong = d.prefix(n, v)
 	case v.Kind() == reflect.String:
@@ -135,6 +137,18 @@ func (d *decoder) byteSize(n *yaml.Node, v reflect.Value) *complaint {
 		return wrong
 	}
 	v.SetInt(int64(got))
+	return nil
+}
+
+func (d *decoder) rate(n *yaml.Node, v reflect.Value) *complaint {
+	if n.Kind != yaml.ScalarNode || n.Tag != "!!str" && n.Tag != "!!int" && n.Tag != "!!float" {
+		return complain("expected a rate, found "+describe(n), rateExamples)
+	}
+	got, wrong := parseRate(n.Value)
+	if wrong != nil {
+		return wrong
+	}
+	v.SetFloat(float64(got))
 	return nil
 }
 

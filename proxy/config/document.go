@@ -17,12 +17,17 @@ const AnyDomain = "*"
 type Document struct {
 	_ struct{} `doc:"What weir serves: listeners, APIs, upstreams and domains."`
 
-	Listeners      map[string]Listener `yaml:"listeners" key:"name" keys:"^[A-Za-z0-9_][A-Za-z0-9_-]{0,127}$" doc:"The addresses that weir listens on, each under a name. Without any, the flag -listen decides."`
-	TrustedProxies []netip.Prefix      `yaml:"trustedProxies" example:"10.0.0.0/8" doc:"The networks whose forwarding headers are believed. A bare address is a network of one."`
-	APIs           map[string]API      `yaml:"apis" key:"name" keys:"^[A-Za-z0-9_][A-Za-z0-9_-]{0,127}$" doc:"The APIs, each under its name."`
-	Upstreams      map[string]Upstream `yaml:"upstreams" key:"name" keys:"^[A-Za-z0-9_][A-Za-z0-9_-]{0,127}$" doc:"The named groups of targets that routes send requests to."`
-	TLS            *TLS                `yaml:"tls" doc:"How listeners with tls serve: certificates, versions, ACME."`
-	Domains        map[string]Domain   `yaml:"domains" key:"host" keys:"^[^A-Z/]+$" doc:"Which API and stage each host name serves: an exact name, *.example.org, or * for every other host. Without any, every API is served on every host, the stage $default at the root and each other stage under its name."`
+	Listeners      map[string]Listener  `yaml:"listeners" key:"name" keys:"^[A-Za-z0-9_][A-Za-z0-9_-]{0,127}$" doc:"The addresses that weir listens on, each under a name. Without any, the flag -listen decides."`
+	TrustedProxies []netip.Prefix       `yaml:"trustedProxies" example:"10.0.0.0/8" doc:"The networks whose forwarding headers are believed. A bare address is a network of one."`
+	APIs           map[string]API       `yaml:"apis" key:"name" keys:"^[A-Za-z0-9_][A-Za-z0-9_-]{0,127}$" doc:"The APIs, each under its name."`
+	Upstreams      map[string]Upstream  `yaml:"upstreams" key:"name" keys:"^[A-Za-z0-9_][A-Za-z0-9_-]{0,127}$" doc:"The named groups of targets that routes send requests to."`
+	TLS            *TLS                 `yaml:"tls" doc:"How listeners with tls serve: certificates, versions, ACME."`
+	Throttle       *Throttle            `yaml:"throttle" doc:"How many requests go through in all (AWS: the account's throttle)."`
+	Limits         map[string]Limit     `yaml:"limits" key:"name" keys:"^[A-Za-z0-9_][A-Za-z0-9_-]{0,127}$" doc:"The limits that routes, stages and APIs name."`
+	APIKeys        *APIKeys             `yaml:"apiKeys" doc:"API keys that stand in files."`
+	UsagePlans     map[string]UsagePlan `yaml:"usagePlans" key:"name" keys:"^[A-Za-z0-9_][A-Za-z0-9_-]{0,127}$" doc:"The usage plans, each under its id. Others are made at run time by the control API."`
+	Redis          *Redis               `yaml:"redis" doc:"The Redis or Valkey by which nodes share limits and quotas."`
+	Domains        map[string]Domain    `yaml:"domains" key:"host" keys:"^[^A-Z/]+$" doc:"Which API and stage each host name serves: an exact name, *.example.org, or * for every other host. Without any, every API is served on every host, the stage $default at the root and each other stage under its name."`
 
 	file string
 	root *place
@@ -44,15 +49,22 @@ type Listener struct {
 type API struct {
 	_ struct{} `doc:"A set of routes and the stages that serve them."`
 
-	Routes []Route          `yaml:"routes" required:"true" doc:"The routes. The most specific one takes a request, whatever their order: a fixed segment before {name} before {name+}, a named method before ANY."`
-	Stages map[string]Stage `yaml:"stages" key:"stage" keys:"^(\\$default|[A-Za-z0-9_-]{1,128})$" doc:"The stages. Without any, there is one that is called $default."`
+	Errors   string           `yaml:"errors" enum:"problem|aws" default:"problem" doc:"What answers that weir writes itself look like: problem is RFC 9457, aws is what AWS API Gateway answers."`
+	Throttle *Throttle        `yaml:"throttle" doc:"How many requests go through to all stages together."`
+	Limits   []string         `yaml:"limits" doc:"Limits that hold for every route, by their names."`
+	APIKey   *APIKeySource    `yaml:"apiKey" doc:"Where requests carry their API key."`
+	Routes   []Route          `yaml:"routes" required:"true" doc:"The routes. The most specific one takes a request, whatever their order: a fixed segment before {name} before {name+}, a named method before ANY."`
+	Stages   map[string]Stage `yaml:"stages" key:"stage" keys:"^(\\$default|[A-Za-z0-9_-]{1,128})$" doc:"The stages. Without any, there is one that is called $default."`
 }
 
 // Stage is a named deployment of an API.
 type Stage struct {
 	_ struct{} `doc:"A named deployment of an API, with its own variables."`
 
-	Variables map[string]string `yaml:"variables" secrets:"true" key:"variable" keys:"^[A-Za-z0-9_]{1,64}$" doc:"The stage variables, which ${stageVariables.name} stands for in routes."`
+	Throttle       *Throttle                 `yaml:"throttle" doc:"How many requests go through to each method that methodSettings does not name."`
+	MethodSettings map[string]MethodSettings `yaml:"methodSettings" key:"method" keys:"^(\\*/\\*|/.*/(\\*|[A-Z]+)|\\$default)$" doc:"What holds for single methods, written /pets/{id}/GET; */* is every other one."`
+	Limits         []string                  `yaml:"limits" doc:"Limits that hold for every route, by their names."`
+	Variables      map[string]string         `yaml:"variables" secrets:"true" key:"variable" keys:"^[A-Za-z0-9_]{1,64}$" doc:"The stage variables, which ${stageVariables.name} stands for in routes."`
 }
 
 // Domain says what one host name serves.

@@ -94,6 +94,8 @@ func (w *referenceWriter) valueWords(t reflect.Type, f *field) string {
 		return "duration" + leastWords(f, "0s")
 	case t == byteSizeType():
 		return "size"
+	case t == rateType():
+		return "rate"
 	case t == prefixType():
 		return "network"
 	case f.enum != nil:

@@ -13,16 +13,20 @@ type Route struct {
 	Answer   *Answer   `yaml:"answer" oneOf:"action" doc:"A fixed answer."`
 	Stream   *Stream   `yaml:"stream" oneOf:"action" doc:"A built-in event stream, for trials and tests."`
 
-	Rewrite         *Rewrite `yaml:"rewrite" needs:"upstream" doc:"How the path changes on its way to the upstream."`
-	RequestHeaders  *Headers `yaml:"requestHeaders" needs:"upstream" doc:"Changes to the headers that the upstream receives."`
-	ResponseHeaders *Headers `yaml:"responseHeaders" doc:"Changes to the headers that the client receives."`
-	Host            string   `yaml:"host" needs:"upstream" example:"client" doc:"The Host that the upstream receives: upstream for the target's own (as when empty), client for the one received, or a literal name."`
-	Timeouts        Timeouts `yaml:"timeouts" needs:"upstream" doc:"How long to wait, for this route. What is not set comes from the upstream, then from the flags."`
-	MaxBody         ByteSize `yaml:"maxBody" doc:"The largest request body. 0 is what the flag says, none (or -1) is no limit."`
-	Retry           *bool    `yaml:"retry" needs:"upstream" default:"true" doc:"Whether a request that surely had no effect may be sent again."`
-	Upgrade         []string `yaml:"upgrade" needs:"upstream" default:"websocket" pattern:"^[a-z0-9!#$%&'*+.^_\x60|~/-]+$" doc:"The protocols that a connection may be upgraded to. An empty list allows none."`
-	GRPCWeb         bool     `yaml:"grpcWeb" needs:"upstream" doc:"Whether calls in gRPC-Web, as browsers make them, are translated for an upstream that speaks gRPC. Other requests pass as they are."`
-	AccessLog       *bool    `yaml:"accessLog" doc:"Whether requests are written to the access log. Without it, the flag decides."`
+	Rewrite         *Rewrite   `yaml:"rewrite" needs:"upstream" doc:"How the path changes on its way to the upstream."`
+	RequestHeaders  *Headers   `yaml:"requestHeaders" needs:"upstream" doc:"Changes to the headers that the upstream receives."`
+	ResponseHeaders *Headers   `yaml:"responseHeaders" doc:"Changes to the headers that the client receives."`
+	Host            string     `yaml:"host" needs:"upstream" example:"client" doc:"The Host that the upstream receives: upstream for the target's own (as when empty), client for the one received, or a literal name."`
+	Timeouts        Timeouts   `yaml:"timeouts" needs:"upstream" doc:"How long to wait, for this route. What is not set comes from the upstream, then from the flags."`
+	MaxBody         ByteSize   `yaml:"maxBody" doc:"The largest request body. 0 is what the flag says, none (or -1) is no limit."`
+	Retry           *bool      `yaml:"retry" needs:"upstream" default:"true" doc:"Whether a request that surely had no effect may be sent again."`
+	Upgrade         []string   `yaml:"upgrade" needs:"upstream" default:"websocket" pattern:"^[a-z0-9!#$%&'*+.^_\x60|~/-]+$" doc:"The protocols that a connection may be upgraded to. An empty list allows none."`
+	GRPCWeb         bool       `yaml:"grpcWeb" needs:"upstream" doc:"Whether calls in gRPC-Web, as browsers make them, are translated for an upstream that speaks gRPC. Other requests pass as they are."`
+	APIKeyRequired  bool       `yaml:"apiKeyRequired" doc:"Lets only requests through that carry an API key of a usage plan for the stage."`
+	Signature       *Signature `yaml:"signature" doc:"Lets only signed requests through."`
+	Throttle        *Throttle  `yaml:"throttle" doc:"How many requests go through to the route, in each stage."`
+	Limits          []string   `yaml:"limits" doc:"Further limits that hold, by their names."`
+	AccessLog       *bool      `yaml:"accessLog" doc:"Whether requests are written to the access log. Without it, the flag decides."`
 }
 
 // Match is what a request must have beside method and path. All of it must hold.

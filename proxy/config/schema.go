@@ -105,6 +105,10 @@ func scalarSchema(t reflect.Type, f *field) map[string]any {
 		out["type"] = []string{"string", "integer"}
 		out["pattern"] = byteSizePattern
 		out["minimum"] = -1
+	case t == rateType():
+		out["type"] = []string{"string", "number"}
+		out["pattern"] = ratePattern
+		out["exclusiveMinimum"] = 0
 	case t.Kind() == reflect.Bool:
 		out["type"] = "boolean"
 	case t.Kind() == reflect.Int:

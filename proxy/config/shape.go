@@ -95,6 +95,7 @@ func (s *shape) shortField(f *field) *field {
 // The types that are written as one word though Go keeps them as something else.
 func durationType() reflect.Type { return reflect.TypeFor[Duration]() }
 func byteSizeType() reflect.Type { return reflect.TypeFor[ByteSize]() }
+func rateType() reflect.Type     { return reflect.TypeFor[Rate]() }
 func prefixType() reflect.Type   { return reflect.TypeFor[netip.Prefix]() }
 
 // isStruct reports whether a type is written as a mapping with fixed keys.
