@@ -69,6 +69,16 @@ func (f *file) commit(puts []put) error {
 	return nil
 }
 
+// begin makes the database, if there is none.
+func (f *file) begin() {
+	f.writing.Lock()
+	begun := f.db != nil
+	f.writing.Unlock()
+	if !begun {
+		f.commit(nil)
+	}
+}
+
 func (f *file) write(puts []put) error {
 	if f.broken != nil {
 		return f.broken

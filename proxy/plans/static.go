@@ -29,8 +29,8 @@ func (s *Store) Publish(d Static) error {
 	s.state.Lock()
 	s.apply(next)
 	s.state.Unlock()
-	if len(d.Keys)+len(d.Plans) > 0 && !s.file.saved {
-		s.file.commit(nil) // ids and signing secrets must outlive the process; without it there is an alarm
+	if len(d.Keys)+len(d.Plans) > 0 {
+		s.file.begin() // ids and signing secrets must outlive the process; without it there is an alarm
 	}
 	return nil
 }
