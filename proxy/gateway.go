@@ -18,6 +18,7 @@ import (
 	"weir/proxy/h1"
 	"weir/proxy/h2"
 	"weir/proxy/observe"
+	"weir/proxy/plans"
 	"weir/proxy/upstream"
 	weirtls "weir/tls"
 )
@@ -35,6 +36,7 @@ type Gateway struct {
 	requests sync.Pool
 
 	registry   *upstream.Registry
+	plans      *plans.Store
 	metrics    *observe.Metrics
 	access     *observe.AccessLog
 	causes     *causes
@@ -117,6 +119,11 @@ func New(options Options, source Source, version string, log zerolog.Logger) (*G
 		return nil, err
 	}
 	g.secure = secure
+	if err := g.openPlans(); err != nil {
+		g.secure.Close()
+		g.closeLog()
+		return nil, err
+	}
 	g.registry = upstream.NewRegistry(options.Upstream, options.Shards)
 	for shard := range options.Shards {
 		g.shards = append(g.shards, shardServers{
@@ -231,8 +238,20 @@ func (g *Gateway) close() {
 	g.quic.ended.Wait()
 	g.registry.Close()
 	g.secure.Close()
+	if err := g.plans.Close(); err != nil {
+		g.log.Error().Err(err).Msg("cannot write what was used of plans")
+	}
 	g.closeLog()
 }
+
+// openPlans opens what is kept of API keys and usage plans.
+func (g *Gateway) openPlans() (err error) {
+	g.plans, err = plans.Open(plans.Options{Directory: g.options.Data, Log: g.log})
+	return err
+}
+
+// Plans returns the API keys and usage plans, for the control API.
+func (g *Gateway) Plans() *plans.Store { return g.plans }
 
 func (g *Gateway) closeLog() {
 	if g.access != nil {
