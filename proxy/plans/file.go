@@ -147,23 +147,18 @@ func (f *file) ready() error {
 	return nil
 }
 
-// openDatabase opens what is there, and makes nothing.
+// openDatabase opens what is there, and makes nothing. Of damage that bbolt
+// stumbles over, a mapping and its lock are left until the process ends.
 func openDatabase(path string, readOnly bool) (db *bolt.DB, err error) {
-	var opened *os.File
 	err = guarded(func() (err error) {
 		db, err = bolt.Open(path, 0o600, &bolt.Options{
 			Timeout: lockTimeout, ReadOnly: readOnly, PreLoadFreelist: true, NoStatistics: true,
 			OpenFile: func(name string, flag int, mode os.FileMode) (*os.File, error) {
-				var err error
-				opened, err = os.OpenFile(name, flag&^os.O_CREATE, mode)
-				return opened, err
+				return os.OpenFile(name, flag&^os.O_CREATE, mode)
 			},
 		})
 		return err
 	})
-	if errors.Is(err, ErrCorrupt) && opened != nil {
-		opened.Close() // bbolt lost it on the way, and its lock with it
-	}
 	return db, err
 }
 

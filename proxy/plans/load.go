@@ -77,6 +77,9 @@ const fullCheckBytes = 64 << 20
 
 // read checks the file and takes what it has into memory.
 func (s *Store) read(path string, size int64) error {
+	if size == 0 {
+		return refuse(ErrCorrupt, "it is empty")
+	}
 	db, err := openDatabase(path, true)
 	if err != nil {
 		return err
