@@ -4,10 +4,7 @@
 package admin
 
 import (
-	"crypto/sha256"
-	"crypto/subtle"
 	"encoding/json"
-	"io"
 	"net/http/pprof"
 
 	"github.com/fasthttp/router"
@@ -40,9 +37,6 @@ type Gateway interface {
 	// Changed is told each change of them that was asked for.
 	Changed(Change)
 }
-
-// MaxBody is how many bytes of a body are read.
-const MaxBody = 1 << 20
 
 // Handler returns the control API of g. A token, if there is one, is asked of
 // every request but /healthz and /readyz. It bounds bodies itself, for a server
@@ -98,7 +92,7 @@ func Handler(g Gateway, token, metricsType string) fasthttp.RequestHandler {
 	r.GET("/debug/pprof/{profile}", pprofhandler.PprofHandler)
 	r.POST("/debug/pprof/symbol", pprofhandler.PprofHandler)
 	controlPlane{g}.mount(r)
-	return fasthttp.CompressHandler(guard(token, bound(r.Handler)))
+	return fasthttp.CompressHandler(guard(token, own(token != "", bound(r.Handler))))
 }
 
 const pages = `weir control
@@ -132,73 +126,6 @@ PATCH  /usageplans/PLAN/keys/KEY/usage         change what remains of its quota
 `
 
 func index(ctx *fasthttp.RequestCtx) { ctx.SetBodyString(pages) }
-
-// guard asks for the token, as a bearer's (RFC 6750 §2.1) or, for clients of
-// AWS whose signature takes that place, in X-Weir-Token. Hashes are compared,
-// so that neither the time nor the length of the comparison tells anything.
-func guard(token string, next fasthttp.RequestHandler) fasthttp.RequestHandler {
-	if token == "" {
-		return next
-	}
-	bearer, bare := sha256.Sum256([]byte("Bearer "+token)), sha256.Sum256([]byte(token))
-	is := func(got []byte, want [sha256.Size]byte) int {
-		sum := sha256.Sum256(got)
-		return subtle.ConstantTimeCompare(sum[:], want[:])
-	}
-	return func(ctx *fasthttp.RequestCtx) {
-		switch string(ctx.URI().PathOriginal()) { // which the router goes by, too
-		case "/healthz", "/readyz":
-			next(ctx)
-			return
-		}
-		header := &ctx.Request.Header
-		if is(header.Peek("Authorization"), bearer)|is(header.Peek("X-Weir-Token"), bare) != 1 {
-			ctx.Response.Header.Set("WWW-Authenticate", `Bearer realm="weir control"`)
-			refuse(ctx, 401, "unauthorized", "UnauthorizedException", "The control API asks for its token.")
-			return
-		}
-		next(ctx)
-	}
-}
-
-// maxDrained is how many bytes of a body that is too large are read, so that
-// the client comes to reading the answer.
-const maxDrained = 16 << 20
-
-// bound reads the body, and refuses one of more than MaxBody.
-func bound(next fasthttp.RequestHandler) fasthttp.RequestHandler {
-	return func(ctx *fasthttp.RequestCtx) {
-		stream := ctx.RequestBodyStream()
-		if stream == nil {
-			next(ctx)
-			return
-		}
-		body, err := io.ReadAll(io.LimitReader(stream, MaxBody+1))
-		if err != nil {
-			ctx.SetConnectionClose()
-			refuse(ctx, 400, "bad_request", "BadRequestException", "The body ends early.")
-			return
-		}
-		if len(body) > MaxBody {
-			_, _ = io.CopyN(io.Discard, stream, maxDrained)
-			ctx.SetConnectionClose()
-			refuse(ctx, 413, "body_too_large", "RequestEntityTooLargeException", "The body is larger than 1 MiB; divide what it has among several requests.")
-			return
-		}
-		ctx.Request.SetBody(body)
-		next(ctx)
-	}
-}
-
-// refuse answers as who asks for the path expects it: clients of AWS with a
-// fault of the kind, others with a problem document.
-func refuse(ctx *fasthttp.RequestCtx, status int, cause, kind, text string) {
-	if isControlPlane(string(ctx.URI().PathOriginal())) {
-		(&fault{status, kind, text}).answer(ctx)
-		return
-	}
-	problem(ctx, status, cause, text, "")
-}
 
 func writeJSON(ctx *fasthttp.RequestCtx, value any) {
 	out, err := json.MarshalIndent(value, "", "  ")

@@ -5,7 +5,6 @@ import (
 	"encoding/json"
 	"errors"
 	"maps"
-	"mime"
 	"reflect"
 	"slices"
 	"strconv"
@@ -20,19 +19,10 @@ import (
 // know; here a misspelt one is refused, with the one that is meant.
 func (c *call) read(into any) error {
 	body := c.PostBody()
-	if kind := c.mediaType(); !strings.HasPrefix(kind, "application/") || !strings.Contains(kind, "json") {
-		// A page of some website can make a browser send the other types here.
-		return badRequest("the body must be JSON, and say so: Content-Type: application/json")
-	}
 	if len(bytes.TrimSpace(body)) == 0 {
 		return badRequest("the body is empty; it must be a JSON object")
 	}
 	return decode(body, into)
-}
-
-func (c *call) mediaType() string {
-	kind, _, _ := mime.ParseMediaType(string(c.Request.Header.ContentType()))
-	return kind
 }
 
 // decode reads a JSON object, without unknown members.

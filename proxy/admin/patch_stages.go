@@ -68,13 +68,11 @@ func (o patchOperation) throttles(stage *plans.Stage) error {
 	if stage.Throttle = nil; o.Op == "remove" {
 		return nil
 	}
-	all := struct {
-		Throttle map[string]throttle `json:"throttle"`
-	}{}
-	if err := decode([]byte(`{"throttle":`+o.text()+`}`), &all); err != nil {
+	var all map[string]throttle
+	if err := decode([]byte(o.text()), &all); err != nil {
 		return o.wrongValue(`JSON like {"/pets/GET": {"rateLimit": 10, "burstLimit": 20}}`)
 	}
-	stage.Throttle = readThrottles(all.Throttle)
+	stage.Throttle = readThrottles(all)
 	return nil
 }
 
