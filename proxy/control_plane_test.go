@@ -365,7 +365,11 @@ func TestControlPlaneToken(t *testing.T) {
 	if _, err := g.awsClient().GetApiKeys(t.Context(), &apigateway.GetApiKeysInput{}); !errors.As(err, &refused) {
 		t.Errorf("without the token: got %v; want an UnauthorizedException", err)
 	}
-	withToken := apigateway.WithAPIOptions(smithyhttp.AddHeaderValue("X-Weir-Token", "open-sesame"))
+	withToken := func(o *apigateway.Options) {
+		o.Credentials = aws.CredentialsProviderFunc(func(context.Context) (aws.Credentials, error) {
+			return aws.Credentials{AccessKeyID: "any", SecretAccessKey: "any", SessionToken: "open-sesame"}, nil
+		})
+	}
 	must(g.awsClient(withToken).GetApiKeys(t.Context(), &apigateway.GetApiKeysInput{}))(t)
 
 	// An escaped way out of the path must not be one around the guard.
@@ -374,7 +378,7 @@ func TestControlPlaneToken(t *testing.T) {
 			t.Errorf("%s: got %d; want 401", path, a.Status)
 		}
 	}
-	if a := g.ask("GET", "/apikeys", "X-Weir-Token: open-sesam"); a.Status != 401 {
+	if a := g.ask("GET", "/apikeys", "X-Amz-Security-Token: open-sesam"); a.Status != 401 {
 		t.Errorf("a wrong token: got %d; want 401", a.Status)
 	}
 }

@@ -11,8 +11,8 @@ import (
 	"github.com/valyala/fasthttp"
 )
 
-// guard asks for the token, as a bearer's (RFC 6750 §2.1) or, for clients of
-// AWS whose signature takes that place, in X-Weir-Token. Hashes are compared,
+// guard asks for the token, as a bearer's (RFC 6750 §2.1), or as the session
+// token of clients of AWS, whose signature takes that place. Hashes are compared,
 // so that neither the time nor the length of the comparison tells anything.
 func guard(token string, next fasthttp.RequestHandler) fasthttp.RequestHandler {
 	if token == "" {
@@ -30,7 +30,7 @@ func guard(token string, next fasthttp.RequestHandler) fasthttp.RequestHandler {
 			return
 		}
 		header := &ctx.Request.Header
-		if is(header.Peek("Authorization"), bearer)|is(header.Peek("X-Weir-Token"), bare) != 1 {
+		if is(header.Peek("Authorization"), bearer)|is(header.Peek("X-Amz-Security-Token"), bare) != 1 {
 			ctx.Response.Header.Set("WWW-Authenticate", `Bearer realm="weir control"`)
 			refuse(ctx, 401, "unauthorized", "UnauthorizedException", "The control API asks for its token.")
 			return
