@@ -1,0 +1,142 @@
+package plans
+
+import (
+	"maps"
+	"slices"
+	"strings"
+	"sync/atomic"
+
+	"weir/ratelimit"
+)
+
+// Bounds that AWS has as well.
+const (
+	MaxPlansOfKey     = 10
+	MaxMethodsOfStage = 20
+	maxName           = 1024
+)
+
+// livePlan is a plan, and who is in it.
+type livePlan struct {
+	plan    Plan
+	slots   map[string]int // of "api/stage" + method, for as long as the process runs
+	members map[string]bool
+	terms   atomic.Pointer[terms]
+}
+
+// terms are what a plan is for requests. They are immutable.
+type terms struct {
+	stages    map[string]map[string]method // by "api/stage", then by "/pets/GET"
+	rate      ratelimit.Rate
+	throttled bool
+	quota     *quotaTerms
+}
+
+type method struct {
+	slot int
+	rate ratelimit.Rate
+}
+
+type quotaTerms struct{ Quota }
+
+// limit returns how much the period that c is in has for u.
+func (q *quotaTerms) limit(c *calendar, u *use) int64 {
+	if q.Offset == 0 {
+		return q.Limit
+	}
+	return q.limitSince(c.start[q.Period], uint16(u.first.Load()))
+}
+
+// limitSince returns how much the period that begins at start has, for a key
+// that came on day first.
+func (q *quotaTerms) limitSince(start, first uint16) int64 {
+	if first >= start {
+		return max(q.Limit-q.Offset, 0)
+	}
+	return q.Limit
+}
+
+// compile checks p and makes its terms, with slots that stay those of before.
+func (p *Plan) compile(slots map[string]int) (*terms, error) {
+	if len(p.Name) > maxName || p.Name == "" {
+		return nil, invalid("name", "it has %d characters; 1 to %d are allowed", len(p.Name), maxName)
+	}
+	t := &terms{stages: make(map[string]map[string]method, len(p.Stages))}
+	var err error
+	if p.Throttle != nil {
+		if t.rate, err = ratelimit.NewRate(p.Throttle.Rate, p.Throttle.Burst); err != nil {
+			return nil, invalid("throttle", "%s", err)
+		}
+		t.throttled = true
+	}
+	if p.Quota != nil {
+		if err := p.Quota.check(); err != nil {
+			return nil, err
+		}
+		t.quota = &quotaTerms{*p.Quota}
+	}
+	for _, stage := range p.Stages {
+		if err := t.add(stage, slots); err != nil {
+			return nil, err
+		}
+	}
+	return t, nil
+}
+
+func (t *terms) add(stage Stage, slots map[string]int) error {
+	name := stage.Name()
+	if stage.API == "" || stage.Stage == "" || strings.Contains(stage.API, "/") || strings.Contains(stage.Stage, "/") {
+		return invalid("apiStages", "%q is no name of an API and its stage", name)
+	}
+	if t.stages[name] != nil {
+		return invalid("apiStages", "stage %q is named twice", name)
+	}
+	if len(stage.Throttle) > MaxMethodsOfStage {
+		return invalid("apiStages", "stage %q has limits for %d methods; at most %d are allowed", name, len(stage.Throttle), MaxMethodsOfStage)
+	}
+	methods := make(map[string]method, len(stage.Throttle))
+	for _, key := range slices.Sorted(maps.Keys(stage.Throttle)) {
+		if !isResourceMethod(key) {
+			return invalid("apiStages", "%q is no path and method: it looks like \"/pets/GET\"", key)
+		}
+		limit := stage.Throttle[key]
+		rate, err := ratelimit.NewRate(limit.Rate, limit.Burst)
+		if err != nil {
+			return invalid("apiStages", "the limit of %q in stage %q: %s", key, name, err)
+		}
+		slot, ok := slots[name+key]
+		if !ok {
+			slot = len(slots)
+			slots[name+key] = slot
+		}
+		methods[key] = method{slot, rate}
+	}
+	t.stages[name] = methods
+	return nil
+}
+
+// isResourceMethod tells whether text is a path, a slash and a method.
+func isResourceMethod(text string) bool {
+	at := strings.LastIndexByte(text, '/')
+	if at < 0 || text[0] != '/' || at == len(text)-1 {
+		return false
+	}
+	for _, c := range text[at+1:] {
+		if c < 'A' || c > 'Z' {
+			return false
+		}
+	}
+	return true
+}
+
+func (q *Quota) check() error {
+	switch {
+	case q.Limit < 1 || q.Limit > maxCount:
+		return invalid("quota", "a limit of %d is not in 1 to %d", q.Limit, int64(maxCount))
+	case q.Offset < 0 || q.Offset > q.Limit:
+		return invalid("quota", "an offset of %d is not in 0 to the limit of %d", q.Offset, q.Limit)
+	case q.Period > ratelimit.Month:
+		return invalid("quota", "it has no period")
+	}
+	return nil
+}
