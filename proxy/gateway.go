@@ -18,6 +18,7 @@ import (
 	"weir/proxy/h1"
 	"weir/proxy/h2"
 	"weir/proxy/observe"
+	"weir/proxy/plans"
 	"weir/proxy/upstream"
 	weirtls "weir/tls"
 )
@@ -35,6 +36,8 @@ type Gateway struct {
 	requests sync.Pool
 
 	registry   *upstream.Registry
+	limits     *limiters
+	plans      *plans.Store
 	metrics    *observe.Metrics
 	access     *observe.AccessLog
 	causes     *causes
@@ -101,6 +104,7 @@ func New(options Options, source Source, version string, log zerolog.Logger) (*G
 	g.requests.New = func() any { return &request{} }
 	g.causes = newCauses(g.metrics)
 	g.pseudonym = newPseudonym(options.Via)
+	g.limits = newLimiters(options)
 	if options.Log.Output != "off" {
 		logConfig := options.Log
 		logConfig.Logger = log
@@ -117,6 +121,11 @@ func New(options Options, source Source, version string, log zerolog.Logger) (*G
 		return nil, err
 	}
 	g.secure = secure
+	if err := g.openPlans(); err != nil {
+		g.secure.Close()
+		g.closeLog()
+		return nil, err
+	}
 	g.registry = upstream.NewRegistry(options.Upstream, options.Shards)
 	for shard := range options.Shards {
 		g.shards = append(g.shards, shardServers{
@@ -165,6 +174,9 @@ func (g *Gateway) load() error {
 	if g.state.Load() != starting {
 		g.secure.Publish(next.terms)
 	}
+	if err := g.plans.Publish(next.static); err != nil {
+		return err
+	}
 	g.live.Store(next)
 	g.retain(next)
 	g.metrics.Loaded(next.loadedAt)
@@ -175,6 +187,7 @@ func (g *Gateway) load() error {
 func (g *Gateway) retain(c *compiled) {
 	g.registry.Retain(c.targets)
 	g.metrics.Retain(c.routeStats, c.upstreamStats)
+	g.limits.retain(c)
 }
 
 // Reload reads the document again and publishes it. After an error the last
@@ -242,8 +255,20 @@ func (g *Gateway) close() {
 	g.quic.ended.Wait()
 	g.registry.Close()
 	g.secure.Close()
+	if err := g.plans.Close(); err != nil {
+		g.log.Error().Err(err).Msg("cannot write what was used of plans")
+	}
 	g.closeLog()
 }
+
+// openPlans opens what is kept of API keys and usage plans.
+func (g *Gateway) openPlans() (err error) {
+	g.plans, err = plans.Open(plans.Options{Directory: g.options.Data, Log: g.log})
+	return err
+}
+
+// Plans returns the API keys and usage plans, for the control API.
+func (g *Gateway) Plans() *plans.Store { return g.plans }
 
 func (g *Gateway) closeLog() {
 	if g.access != nil {

@@ -38,6 +38,15 @@ type request struct {
 	events eventStream
 	record observe.Record
 
+	caller     caller
+	identity   []byte        // scratch: what tells the request apart for a limit
+	held       []held        // what limits have given it
+	wait       time.Duration // how long it is held back
+	delayedBy  *limit
+	limited    limited // the limit that refused it
+	announcing bool    // its answer tells what is left of limits
+	patience   patience
+
 	explained *explanation // nil unless somebody asks why
 }
 
@@ -71,6 +80,7 @@ func (g *Gateway) finish(r *request) {
 	if err != nil && x.Cause == nil {
 		x.Cause = err
 	}
+	r.leave()
 	g.observe(r)
 	g.release(r)
 }
@@ -84,6 +94,9 @@ func (r *request) direct() {
 	}
 	if x.TLS != nil && x.TLS.AltSvc != nil {
 		x.Response.SetCanonical(nameAltSvc, x.TLS.AltSvc)
+	}
+	if r.announcing && r.limited.by == nil {
+		r.announce()
 	}
 }
 
@@ -127,7 +140,14 @@ func (g *Gateway) observe(r *request) {
 	}
 	if x.Refusal != nil {
 		rec.Cause = x.Refusal.Cause
+		rec.ErrorType = r.errorType()
 		g.causes.count(x)
+	}
+	if r.limited.by != nil {
+		rec.Limit = r.limited.by.name
+	}
+	if r.caller.key != nil {
+		rec.Identity.APIKeyID, rec.UsagePlan = r.caller.keyID(), r.caller.plan()
 	}
 	switch {
 	case x.Cause == nil:
@@ -177,5 +197,9 @@ func (g *Gateway) release(r *request) {
 	if r.grpc.kind != grpc.None {
 		r.grpc.reset()
 	}
+	if len(r.held) > 0 || r.limited.by != nil || r.caller.key != nil {
+		r.forgetLimits()
+	}
+	r.explained = nil
 	g.requests.Put(r)
 }

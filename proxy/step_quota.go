@@ -1,0 +1,77 @@
+package proxy
+
+import "weir/proxy/exchange"
+
+// quota holds requests to the limits of their caller, then to those of stage,
+// method, route and API, and then holds back what some limit wants to come later.
+func (g *Gateway) quota(r *request) bool {
+	l := r.route.limits
+	if l == nil {
+		return true
+	}
+	return g.takePlan(r, l) && g.takeAll(r, l.callers) && g.takeMethod(r, l) && g.takeAll(r, l.rest) &&
+		(r.wait == 0 || g.hold(r))
+}
+
+// takePlan asks the caller's usage plan: method, then throttle, then quota.
+func (g *Gateway) takePlan(r *request, l *routeLimits) bool {
+	c := &r.caller
+	if !c.isMember {
+		return true
+	}
+	for _, key := range l.keysOf(r.x.Request.Method()) {
+		if bucket, rate, ok := c.member.Method(key); ok {
+			if !g.takeFrom(r, l.plan.method, bucket, rate) {
+				return false
+			}
+			break
+		}
+	}
+	if bucket, rate, ok := c.member.Throttle(); ok && !g.takeFrom(r, l.plan.throttle, bucket, rate) {
+		return false
+	}
+	return g.takeQuota(r, l.plan.quota)
+}
+
+func (g *Gateway) takeQuota(r *request, l *limit) bool {
+	d, hasQuota := r.caller.member.Take(r.x.Start)
+	h := held{limit: l, isQuota: true, hasQuota: hasQuota, remaining: d.Remaining, reset: d.Reset}
+	if !d.Allowed {
+		h.isQuota = false
+		return r.denied(l, exchange.QuotaExceeded, h, d.Wait)
+	}
+	r.held = append(r.held, h)
+	if hasQuota {
+		r.allowed(l, 0)
+	}
+	return true
+}
+
+// takeMethod asks the limit of stage and method.
+func (g *Gateway) takeMethod(r *request, l *routeLimits) bool {
+	method := r.x.Request.Method()
+	for i := range l.methods {
+		if m := &l.methods[i]; m.method == "" || m.method == string(method) {
+			return g.take(r, m.limit)
+		}
+	}
+	return true
+}
+
+// keysOf returns what a plan may call the method, the exact name first.
+func (l *routeLimits) keysOf(method []byte) []string {
+	for i := range l.methodKeys {
+		if m := &l.methodKeys[i]; m.method == "" || m.method == string(method) {
+			return m.keys
+		}
+	}
+	return nil
+}
+
+// plan returns the id of the plan that holds for the caller, "" without one.
+func (c *caller) plan() string {
+	if !c.isMember {
+		return ""
+	}
+	return c.member.Plan()
+}
