@@ -56,13 +56,8 @@ func run(ctx context.Context, args, environ []string, stdout, stderr io.Writer) 
 		return 1
 	}
 	defer closeSource()
-	if door.Check {
-		if err := proxy.Check(door.Options, source); err != nil {
-			fmt.Fprintln(stderr, err)
-			return 1
-		}
-		fmt.Fprintln(stdout, "the flags and the document are good")
-		return 0
+	if door.Check || door.Explain != "" {
+		return door.Examine(source, stdout, stderr)
 	}
 	defer proxy.TuneCollector(door.Options.HeapFloor)()
 	log := zerolog.New(stderr).With().Timestamp().Logger()

@@ -334,3 +334,18 @@ func TestPortInUse(t *testing.T) {
 	f(`cannot listen on "`+address+`": `+inUse, "-listen", address, "-control", "off")
 	f(`cannot listen on "`+address+`" for control: `+inUse, "-listen", "127.0.0.1:0", "-control", address)
 }
+
+func TestExplain(t *testing.T) {
+	doc := file(t, "weir.yaml", "apis: { a: { routes: [ { path: \"/x/{id}\", methods: [PUT], answer: { status: 201 } } ] } }\n")
+	f := func(code int, wantOut, wantErr, text string) {
+		t.Helper()
+		got, out, errs := weir(t, nil, "-config", doc, "-explain", text)
+		if got != code || !strings.Contains(out, wantOut) || !strings.Contains(errs, wantErr) {
+			t.Errorf("%s: got %d %q %q; want %d, %q and %q", text, got, out, errs, code, wantOut, wantErr)
+		}
+	}
+	f(0, `"status": 201`, "", "PUT http://example.org/x/1")
+	f(0, `"cause": "no_method"`, "", "http://example.org/x/1")
+	f(0, `"status": 201`, "", `{"method": "PUT", "url": "http://example.org/x/1"}`)
+	f(1, "", "write it whole", "/x/1")
+}

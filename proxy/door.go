@@ -21,7 +21,7 @@ import (
 type Door struct {
 	Options                Options
 	Config, Upstreams, TLS string
-	ECHKey                 string
+	ECHKey, Explain        string
 	Check, Version, Schema bool
 
 	wish *tlsWish
@@ -32,6 +32,7 @@ func (d *Door) registerFlags(fs *flag.FlagSet) {
 	fs.StringVar(&d.Config, "config", "", "Serve the document in this file, YAML or JSON")
 	fs.StringVar(&d.TLS, "tls", "", tlsUsage)
 	fs.BoolVar(&d.Check, "check", false, "Check the flags and the document, print every mistake, and exit; 1 if there is one")
+	fs.StringVar(&d.Explain, "explain", "", "Print what would become of a request, and why, and exit: a URL, METHOD URL, or what the control listener's POST /explain takes. Nothing is sent")
 	fs.BoolVar(&d.Version, "version", false, "Print the version and exit")
 	fs.BoolVar(&d.Schema, "schema", false, "Print the JSON Schema of the document, for editors, and exit")
 	fs.StringVar(&d.ECHKey, "echKey", "", "Print a new key for Encrypted Client Hello (tls.ech.keys of the document) under this public name, with what its HTTPS record needs, and exit")

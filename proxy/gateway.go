@@ -211,17 +211,6 @@ func (g *Gateway) Reload() error {
 	return nil
 }
 
-// Check compiles doc without serving it.
-func Check(options Options, source Source) error {
-	options.Log.Output = "off"
-	g, err := New(options, source, "", zerolog.Nop())
-	if err != nil {
-		return err
-	}
-	g.close()
-	return nil
-}
-
 // Run listens and serves until ctx ends, then drains. ready is called once
 // every listener is open.
 func (g *Gateway) Run(ctx context.Context, ready func()) error {

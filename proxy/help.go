@@ -15,12 +15,13 @@ type flagGroup struct {
 }
 
 var flagGroups = []flagGroup{
-	{title: "What to serve", names: []string{"upstream", "config", "check", "schema", "version", "echKey"}},
+	{title: "What to serve", names: []string{"upstream", "config", "check", "explain", "schema", "version", "echKey"}},
 	{title: "Where", names: []string{"listen", "tls", "control", "control.token", "data"}},
 	{title: "Connections of clients", names: []string{"shards", "heapFloor"}, under: "listen."},
 	{title: "TLS towards clients", under: "tls."},
 	{title: "HTTP/2 of clients", under: "http2."},
 	{title: "HTTP/3 of clients", under: "http3."},
+	{title: "Limits", under: "limit."},
 	{title: "Connections to upstreams", under: "upstream."},
 	{title: "Upgraded connections", under: "tunnel."},
 	{title: "What upstreams are told", under: "forward."},

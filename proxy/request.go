@@ -51,9 +51,9 @@ type request struct {
 }
 
 // begin takes what the way needs from the pools.
-func (g *Gateway) begin(x *exchange.Exchange) *request {
+func (g *Gateway) begin(x *exchange.Exchange, why *explanation) *request {
 	r := g.requests.Get().(*request)
-	r.x = x
+	r.x, r.explained = x, why
 	r.live = g.live.Load()
 	return r
 }
@@ -81,7 +81,11 @@ func (g *Gateway) finish(r *request) {
 		x.Cause = err
 	}
 	r.leave()
-	g.observe(r)
+	if r.explained != nil {
+		r.explain()
+	} else {
+		g.observe(r)
+	}
 	g.release(r)
 }
 
@@ -189,6 +193,7 @@ const keptBuffer = 64 << 10
 
 func (g *Gateway) release(r *request) {
 	r.x, r.live, r.mapping, r.route, r.rest = nil, nil, nil, nil, nil
+	r.explained = nil
 	r.trusted, r.fields, r.allow = false, 0, r.allow[:0]
 	r.asked, r.target, r.field, r.answer, r.trace = r.asked[:0], r.target[:0], r.field[:0], r.answer[:0], r.trace[:0]
 	if cap(r.body) > keptBuffer {

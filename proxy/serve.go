@@ -4,8 +4,12 @@ import "weir/proxy/exchange"
 
 // Serve takes one exchange its whole way. The order of the steps is written
 // here and nowhere else. A step answers (it returns false) or passes.
-func (g *Gateway) Serve(x *exchange.Exchange) {
-	r := g.begin(x) // the document that a request begins with is the one it ends with
+func (g *Gateway) Serve(x *exchange.Exchange) { g.serve(x, nil) }
+
+// serve is Serve; where why is not nil, the steps put their reasons there and
+// nothing is sent to an upstream.
+func (g *Gateway) serve(x *exchange.Exchange, why *explanation) {
+	r := g.begin(x, why) // the document that a request begins with is the one it ends with
 	defer g.finish(r)
 
 	_ = g.route(r) && // domain → API → stage → route

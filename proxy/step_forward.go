@@ -12,6 +12,8 @@ import (
 // gateway's own.
 func (g *Gateway) forward(r *request) bool {
 	switch route := r.route; {
+	case route.upstream != nil && r.explained != nil:
+		return r.wouldForward()
 	case route.upstream != nil:
 		return g.gather(r) && r.decodeCall() && g.send(r)
 	case route.redirect != nil:

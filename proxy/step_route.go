@@ -56,10 +56,13 @@ func (g *Gateway) route(r *request) bool {
 	if r.mapping.security.redirect && x.Scheme == "http" {
 		return r.toHTTPS(r.live.securePort)
 	}
-	if r.mapping.security.mutual && x.TLS == nil {
+	if r.mapping.security.mutual && x.TLS == nil && r.explained == nil {
 		return x.Refuse(exchange.TLSRequired) // a listener in clear must not be a way around the certificate
 	}
 	r.route, found = r.mapping.stage.tree.Find(x.Request.Method(), r.rest, &r.params, r)
+	if r.explained != nil {
+		r.explainRoute()
+	}
 	switch found {
 	case route.Found:
 		return true

@@ -20,6 +20,9 @@ func (g *Gateway) screen(r *request) bool {
 	if g.look(r) {
 		return x.Refuse(exchange.Loop)
 	}
+	if r.explained != nil {
+		r.explained.add("screen", "method, size and way are allowed")
+	}
 	return true
 }
 

@@ -53,11 +53,7 @@ func (w *rewrite) append(dst []byte, r *request) []byte {
 // what became of it.
 func (g *Gateway) sendTo(r *request, target *upstream.Target) *exchange.Refusal {
 	x, stats := r.x, r.route.upstream.stats[target]
-	r.target = append(r.target[:0], target.Base()...)
-	r.target = r.route.rewrite.append(r.target, r)
-	if x.HasQuery {
-		r.target = append(append(r.target, '?'), x.Query...)
-	}
+	r.aim(target)
 	x.Request.SetRequestURIBytes(r.target)
 	switch host := &r.route.host; {
 	case host.client && len(x.Authority) > 0:
@@ -103,4 +99,13 @@ func (r *request) upgrade() []byte {
 		}
 	}
 	return nil
+}
+
+// aim makes the request target that a target gets.
+func (r *request) aim(target *upstream.Target) {
+	r.target = append(r.target[:0], target.Base()...)
+	r.target = r.route.rewrite.append(r.target, r)
+	if r.x.HasQuery {
+		r.target = append(append(r.target, '?'), r.x.Query...)
+	}
 }

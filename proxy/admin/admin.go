@@ -28,6 +28,8 @@ type Gateway interface {
 	UpstreamStates() any
 	// CertificateStates returns the certificates that are served, for JSON.
 	CertificateStates() any
+	// Explain tells, for JSON, what would become of the request that is described.
+	Explain(description []byte) (any, error)
 	// Reload reads the document again.
 	Reload() error
 }
@@ -63,6 +65,14 @@ func Handler(g Gateway, token, metricsType string) fasthttp.RequestHandler {
 	r.GET("/config", func(ctx *fasthttp.RequestCtx) { writeJSON(ctx, g.Document()) })
 	r.GET("/upstreams", func(ctx *fasthttp.RequestCtx) { writeJSON(ctx, g.UpstreamStates()) })
 	r.GET("/certificates", func(ctx *fasthttp.RequestCtx) { writeJSON(ctx, g.CertificateStates()) })
+	r.POST("/explain", func(ctx *fasthttp.RequestCtx) {
+		what, err := g.Explain(ctx.PostBody())
+		if err != nil {
+			problem(ctx, 400, "description", "The request is not described well enough to be explained.", err.Error())
+			return
+		}
+		writeJSON(ctx, what)
+	})
 	r.POST("/reload", func(ctx *fasthttp.RequestCtx) {
 		if err := g.Reload(); err != nil {
 			problem(ctx, 422, "document", "The document was not loaded; the last good one goes on being served.", err.Error())
@@ -85,6 +95,8 @@ GET  /metrics       Prometheus metrics
 GET  /config        the document as it is served, without secrets
 GET  /upstreams     the state of each target
 GET  /certificates  the certificates that are served, and when they end
+POST /explain       what would become of a request, and why: {"method": "GET", "url": "http://host/path",
+                    "headers": {}, "client": "192.0.2.1"}; nothing is sent or counted
 POST /reload        read the document again
 GET  /debug/pprof/  profiles
 `

@@ -30,6 +30,8 @@ func goals() []goal {
 		{"everything", "weir-quiet", 1.15},
 		{"idle", "", 10},
 		{"reload", "", 0},
+		{"limit", "nginx", 1.0}, {"limit", "haproxy", 0.9},
+		{"overload", "", 1.5},
 		{"tls", "nginx", 0.85},
 		// 1.25 times the handshakes of a second.
 		{"handshake", "nginx", 0.8},

@@ -130,6 +130,7 @@ func parseWrkTime(text string) (float64, error) {
 type loadOutcome struct {
 	Requests     int     `json:"requests"`
 	Failures     int     `json:"failures"`
+	Refused      int     `json:"refused"`
 	Closed       int     `json:"closed_connections"`
 	Seconds      float64 `json:"seconds"`
 	P50          float64 `json:"p50_ms"`
@@ -139,7 +140,7 @@ type loadOutcome struct {
 }
 
 func (o loadOutcome) sample() sample {
-	return sample{Requests: o.Requests, Failures: o.Failures, Closed: o.Closed, P50: o.P50, P99: o.P99,
+	return sample{Requests: o.Requests, Failures: o.Failures, Refused: o.Refused, Closed: o.Closed, P50: o.P50, P99: o.P99,
 		LoadLate99: o.Late99, RequestsPerSecond: float64(o.Requests) / o.Seconds}
 }
 

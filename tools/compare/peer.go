@@ -63,6 +63,8 @@ type setting struct {
 	Stock                         bool
 	// TLS holds the files of the certificate; nil without TLS.
 	TLS *keyPair
+	// Budget is the requests a second that /budget/ gives each address, and Burst what may come at once.
+	Budget, Burst int
 	// Port is Listen's.
 	Port   string
 	H2, H3 bool
@@ -163,6 +165,7 @@ func (l *lab) render(t *target) (string, error) {
 	values := setting{
 		Folder: l.folder, Log: filepath.Join(l.folder, t.peer.name+".log"),
 		Listen: t.address, Upstream: l.origin, Stock: t.peer.stock,
+		Budget: budget, Burst: budgetBurst,
 		H2: t.front.carries("h2"), H3: t.front.carries("h3"),
 	}
 	if t.front.isTLS {

@@ -17,10 +17,15 @@ func (l *lab) writeDocument(t *target, generation int) (string, error) {
   site:
     routes:
       - { path: /generation, methods: [GET], answer: { body: "%d" } }
+      - { path: "/limited/{proxy+}", upstream: origin, rewrite: { stripPrefix: /limited }, limits: [limited] }
+      - { path: "/budget/{proxy+}", upstream: origin, rewrite: { stripPrefix: /budget }, limits: [budget] }
       - { path: $default, upstream: origin }
 upstreams:
   origin: { targets: [ "http://%s" ] }
-`, generation, l.origin)
+limits:
+  limited: { by: [address], rate: 1/m }
+  budget: { by: [address], rate: %d, burst: %d }
+`, generation, l.origin, budget, budgetBurst)
 	if t.front.isTLS {
 		pair := l.keyPair()
 		document += fmt.Sprintf(`listeners:

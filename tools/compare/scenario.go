@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"fmt"
+	"path"
 	"slices"
 	"strings"
 )
@@ -31,6 +32,7 @@ type scenario struct {
 type sample struct {
 	Requests          int     `json:"requests"`
 	Failures          int     `json:"failures"`
+	Refused           int     `json:"refused,omitempty"`
 	Closed            int     `json:"closed_connections,omitempty"`
 	Reloads           int     `json:"reloads,omitempty"`
 	Swaps             int     `json:"certificate_swaps,omitempty"`
@@ -40,6 +42,8 @@ type sample struct {
 	P50               float64 `json:"p50_ms,omitempty"`
 	P99               float64 `json:"p99_ms,omitempty"`
 	KiBPerConnection  float64 `json:"kib_per_connection,omitempty"`
+	// Unloaded99 is P99 without overload.
+	Unloaded99 float64 `json:"unloaded_p99_ms,omitempty"`
 	// LoadLate99 is how late the load program itself was; part of P99 where requests are sent at fixed moments.
 	LoadLate99 float64 `json:"load_late_p99_ms,omitempty"`
 	// OtherWork is the part of the proxy's processor that others took: interrupts, other programs, the hypervisor.
@@ -127,7 +131,7 @@ func (s scenario) start(ctx context.Context, l *lab, p peer) (*target, error) {
 	if err != nil {
 		return nil, err
 	}
-	if err := l.checkAnswers(ctx, t, s.path); err != nil {
+	if err := l.checkAnswers(ctx, t, "/size/"+path.Base(s.path)); err != nil {
 		t.process.stop()
 		return nil, err
 	}
@@ -142,7 +146,7 @@ func (s scenario) start(ctx context.Context, l *lab, p peer) (*target, error) {
 
 func (s scenario) warm(ctx context.Context, l *lab, t *target) error {
 	if t.front.newest() == "http/1.1" {
-		_, err := l.wrk(ctx, t, s.path, s.connections, 1)
+		_, err := l.wrk(ctx, t, "/size/"+path.Base(s.path), s.connections, 1)
 		return err
 	}
 	_, err := l.load(ctx, t, s, "-mode", "saturate", "-duration", "1s")

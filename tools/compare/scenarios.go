@@ -10,6 +10,7 @@ func scenarios() []scenario {
 	p99 := column{"p99 ms", func(s sample) float64 { return s.P99 }, 2}
 	late := column{"of it the load's own, ms", func(s sample) float64 { return s.LoadLate99 }, 2}
 	memory := column{"KiB/connection", func(s sample) float64 { return s.KiBPerConnection }, 1}
+	slowdown := column{"p99 ÷ p99 without overload", func(s sample) float64 { return s.P99 / s.Unloaded99 }, 2}
 	failures := column{"failed requests", func(s sample) float64 { return float64(s.Failures) }, 0}
 	closed := column{"closed connections", func(s sample) float64 { return float64(s.Closed) }, 0}
 	reloads := column{"reloads", func(s sample) float64 { return float64(s.Reloads) }, 0}
@@ -37,6 +38,12 @@ func scenarios() []scenario {
 		{name: "reload", title: "100,000 requests while the document changes every 200 ms, 64 connections", path: "/size/1024",
 			connections: 64, peers: []string{"weir"}, columns: []column{failures, closed, reloads, requests},
 			once: reload, isFresh: true, document: true},
+		{name: "limit", title: "requests that are refused because one address sends too many, 64 connections, as fast as it goes",
+			path: "/limited/size/1024", connections: 64, peers: []string{"weir", "nginx", "haproxy"}, columns: []column{cpu, rate},
+			once: refused, document: true},
+		{name: "overload", title: "ten times the requests that an address is allowed: the accepted ones beside those without overload, 64 connections",
+			path: "/budget/size/1024", connections: 64, peers: []string{"weir", "nginx", "haproxy"},
+			columns: []column{slowdown, p99, cpu}, once: overload, document: true, isFresh: true},
 		{name: "tls", title: "1 KiB answers over TLS 1.3 and HTTP/1.1, 64 connections, as fast as it goes", path: "/size/1024",
 			front: front{isTLS: true}, connections: 64, peers: everyone, columns: saturated, once: saturate},
 		{name: "handshake", title: "whole TLS 1.3 handshakes with ECDSA P-256, a request each, 16 at once", path: "/size/1024",

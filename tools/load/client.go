@@ -16,6 +16,9 @@ type link interface {
 	Close() error
 }
 
+// errRefused is an answer that tells of too many requests.
+var errRefused = errors.New("status 429")
+
 // errUnsent is a request that the connection did not take, so that another can be asked without asking twice.
 var errUnsent = errors.New("cannot send on a connection that the server is ending")
 

@@ -121,10 +121,13 @@ func readAnswer(r *bufio.Reader) (keep bool, err error) {
 	if err := skipBody(r, length, chunked); err != nil {
 		return false, err
 	}
-	if status != "200" {
-		return keep, errors.New("status " + status)
+	switch status {
+	case "200":
+		return keep, nil
+	case "429":
+		return keep, errRefused
 	}
-	return keep, nil
+	return keep, errors.New("status " + status)
 }
 
 func skipBody(r *bufio.Reader, length int, chunked bool) error {

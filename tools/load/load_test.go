@@ -159,3 +159,24 @@ func TestRunRefusesWhatItCannotDo(t *testing.T) {
 	f("cannot count handshakes without -tls, or with several -streams", "-mode", "handshake")
 	f("cannot send at 0 requests a second", "-rate", "0")
 }
+
+// Refusals are counted apart where they are expected, and are failures elsewhere.
+func TestRefusals(t *testing.T) {
+	f := func(protocol string, isTLS, limited bool, wantRefused, wantFailures int) {
+		t.Helper()
+		var asked atomic.Int64
+		d := open(t, protocol, isTLS, func(w http.ResponseWriter, _ *http.Request) {
+			if asked.Add(1)%4 != 0 {
+				w.WriteHeader(http.StatusTooManyRequests)
+			}
+		})
+		d.plan.limited = limited
+		o := count(context.Background(), d.plan)
+		if o.Requests != 200 || o.Refused != wantRefused || o.Failures != wantFailures || o.Closed != 0 {
+			t.Fatalf("%s: got %+v; want %d refused, %d failed of 200", protocol, o, wantRefused, wantFailures)
+		}
+	}
+	f("http/1.1", false, true, 150, 0)
+	f("h2", true, true, 150, 0)
+	f("http/1.1", false, false, 0, 150)
+}

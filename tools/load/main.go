@@ -48,6 +48,8 @@ type plan struct {
 	requests    int
 	duration    time.Duration
 	timeout     time.Duration
+	// limited takes 429 for an answer that is counted apart, and not for a failure.
+	limited bool
 }
 
 // outcome is what came of it.
@@ -55,6 +57,8 @@ type outcome struct {
 	Requests int `json:"requests"`
 	// Failures are requests without a whole answer of status 200.
 	Failures int `json:"failures"`
+	// Refused are answers of status 429, where they are expected; the latencies are without them.
+	Refused int `json:"refused,omitempty"`
 	// Closed counts the connections that the server ended, announced or not.
 	Closed  int     `json:"closed_connections"`
 	Seconds float64 `json:"seconds"`
@@ -82,6 +86,7 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) error {
 	flags.Float64Var(&p.rate, "rate", 5000, "Requests a second in mode steady.")
 	flags.IntVar(&p.requests, "requests", 100_000, "Requests in mode count.")
 	flags.DurationVar(&p.duration, "duration", 5*time.Second, "How long steady, saturate and handshake last.")
+	flags.BoolVar(&p.limited, "limited", false, "Expect answers of status 429: they are no failures, and latencies are those of the others.")
 	flags.DurationVar(&p.timeout, "timeout", 10*time.Second, "How long to wait for an answer before it counts as a failure.")
 	if err := flags.Parse(args); err != nil {
 		return err

@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"runtime"
@@ -13,13 +14,20 @@ import (
 
 // tally is what one connection saw.
 type tally struct {
-	requests, failures int
-	latencies, lates   []time.Duration
-	firstFailure       error
+	requests, failures, refused int
+	latencies, lates            []time.Duration
+	firstFailure                error
+	limited                     bool
 }
 
-func (t *tally) note(err error) {
+// note counts one request, which began at the given moment.
+func (t *tally) note(err error, began time.Time) {
 	t.requests++
+	if t.limited && errors.Is(err, errRefused) {
+		t.refused++
+		return
+	}
+	t.latencies = append(t.latencies, time.Since(began))
 	if err == nil {
 		return
 	}
@@ -37,6 +45,7 @@ func each(p plan, work func(c *client, t *tally)) outcome {
 	for i := range clients {
 		clients[i] = newClient(p)
 		for stream := range p.streams {
+			tallies[i*p.streams+stream].limited = p.limited
 			all.Go(func() { work(clients[i], &tallies[i*p.streams+stream]) })
 		}
 	}
@@ -51,6 +60,7 @@ func each(p plan, work func(c *client, t *tally)) outcome {
 	for _, t := range tallies {
 		o.Requests += t.requests
 		o.Failures += t.failures
+		o.Refused += t.refused
 		latencies = append(latencies, t.latencies...)
 		lates = append(lates, t.lates...)
 		if t.firstFailure != nil && o.FirstFailure == "" {
@@ -92,14 +102,12 @@ func steady(ctx context.Context, p plan) outcome {
 	}()
 	return each(p, func(c *client, t *tally) {
 		if _, err := c.dial(); err != nil {
-			t.note(err)
+			t.note(err, time.Now())
 			return
 		}
 		for due := range moments {
 			t.lates = append(t.lates, time.Since(due))
-			err := c.ask()
-			t.note(err)
-			t.latencies = append(t.latencies, time.Since(due))
+			t.note(c.ask(), due)
 		}
 	})
 }
@@ -110,8 +118,7 @@ func count(ctx context.Context, p plan) outcome {
 	return each(p, func(c *client, t *tally) {
 		for ctx.Err() == nil && next.Add(1) <= int64(p.requests) {
 			sent := time.Now()
-			t.note(c.ask())
-			t.latencies = append(t.latencies, time.Since(sent))
+			t.note(c.ask(), sent)
 		}
 	})
 }
@@ -125,8 +132,7 @@ func saturate(ctx context.Context, p plan) outcome {
 			if !sent.Before(until) {
 				return
 			}
-			t.note(c.ask())
-			t.latencies = append(t.latencies, time.Since(sent))
+			t.note(c.ask(), sent)
 		}
 	})
 }
@@ -140,8 +146,7 @@ func handshakes(ctx context.Context, p plan) outcome {
 			if !began.Before(until) {
 				return
 			}
-			t.note(c.ask())
-			t.latencies = append(t.latencies, time.Since(began))
+			t.note(c.ask(), began)
 			c.close()
 		}
 	})

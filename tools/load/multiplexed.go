@@ -98,6 +98,8 @@ func (l *multiplexed) exchange() (keep bool, err error) {
 	got, err := io.Copy(io.Discard, answer.Body)
 	switch {
 	case err != nil:
+	case answer.StatusCode == http.StatusTooManyRequests:
+		err = errRefused
 	case answer.StatusCode != http.StatusOK:
 		err = fmt.Errorf("status %d", answer.StatusCode)
 	case answer.ContentLength >= 0 && got != answer.ContentLength:
