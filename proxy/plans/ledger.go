@@ -75,3 +75,9 @@ func (l *ledger) drain() []*use {
 	}
 	return dirty
 }
+
+func (l *ledger) waiting() int {
+	l.mutex.Lock()
+	defer l.mutex.Unlock()
+	return len(l.dirty)
+}

@@ -1,11 +1,16 @@
 package plans
 
 import (
+	"cmp"
 	"encoding/csv"
 	"io"
+	"maps"
 	"slices"
 	"strconv"
+	"strings"
 	"time"
+
+	bolt "go.etcd.io/bbolt"
 )
 
 // DaysKept is how long usage is kept by day.
@@ -27,44 +32,126 @@ type KeyUsage struct {
 }
 
 // Usage returns what the keys of a plan used, by their ids: those with any use
-// in the time, or only the key that is named. Of what is longer ago than
-// DaysKept nothing is known.
+// in the time, deleted ones as well, or only the key that is named. Of what is
+// longer ago than DaysKept nothing is known.
 func (s *Store) Usage(plan, key string, from, to time.Time, page Page) (Usage, error) {
-	s.state.RLock()
-	defer s.state.RUnlock()
-	live := s.plans[plan]
 	first, last := dayOf(from), dayOf(to)
-	switch {
-	case live == nil:
-		return Usage{}, noPlan(plan)
-	case last < first:
+	if last < first {
 		return Usage{}, invalid("endDate", "it is before startDate")
-	case last-first >= DaysKept:
+	} else if last-first >= DaysKept {
 		return Usage{}, invalid("endDate", "%d days are asked for; at most %d are allowed", last-first+1, DaysKept)
 	}
-	out := Usage{Plan: plan, From: midnight(first), To: midnight(last)}
-	var ids []string
-	for id := range live.members {
-		if key == "" || key == id {
-			ids = append(ids, id)
-		}
-	}
-	slices.Sort(ids)
-	ids, next, err := page.slice(ids)
+	uses, t, err := s.usesOf(plan, key)
 	if err != nil {
 		return Usage{}, err
 	}
-	out.Next = next
+	ids := slices.Sorted(maps.Keys(uses))
+	if _, _, err := page.slice(ids); err != nil {
+		return Usage{}, err
+	}
+	out := Usage{Plan: plan, From: midnight(first), To: midnight(last)}
+	limit := cmp.Or(page.Limit, DefaultPage)
 	for _, id := range ids {
-		out.Keys = append(out.Keys, KeyUsage{id, make([][2]int64, last-first+1)})
+		if id <= page.Position {
+			continue
+		}
+		days, any, err := s.days(uses[id], t, first, last)
+		if err != nil {
+			return Usage{}, err
+		}
+		if !any && key == "" {
+			continue
+		}
+		if len(out.Keys) == limit {
+			out.Next = out.Keys[limit-1].Key
+			break
+		}
+		out.Keys = append(out.Keys, KeyUsage{id, days})
 	}
 	return out, nil
 }
 
-// SetRemaining gives a key what remains of its quota in the period that is now.
-func (s *Store) SetRemaining(plan, key string, remaining int64) error {
+// usesOf returns what the keys of a plan have used, or one of them.
+func (s *Store) usesOf(plan, key string) (map[string]*use, *terms, error) {
 	s.state.RLock()
 	defer s.state.RUnlock()
+	live := s.plans[plan]
+	switch {
+	case live == nil:
+		return nil, nil, noPlan(plan)
+	case key == "":
+		return maps.Clone(s.uses[plan]), live.terms.Load(), nil
+	case s.uses[plan][key] == nil:
+		return nil, nil, notInPlan(plan, key)
+	}
+	return map[string]*use{key: s.uses[plan][key]}, live.terms.Load(), nil
+}
+
+// days returns what a key used on each day from first to last, and whether it
+// was anything. On a day without use there remains what did before.
+func (s *Store) days(u *use, t *terms, first, last uint16) (days [][2]int64, any bool, err error) {
+	known := make(map[uint16]dayUse)
+	c, from, before := s.ledger.calendar(s.now()), first, dayUse{remaining: noQuota}
+	if t.quota != nil { // what remains on the first day comes from the days before
+		from = calendarOf(midnight(first)).start[t.quota.Period]
+	}
+	r := u.snapshot() // before the file: what is forgotten here later, is there by then
+	err = s.file.view(func(tx *bolt.Tx) error {
+		prefix := memberKey(u.plan, u.key) + "\x00"
+		at := tx.Bucket([]byte(inDays)).Cursor()
+		for k, v := at.Seek([]byte(dayKey(u.plan, u.key, from))); k != nil && strings.HasPrefix(string(k), prefix); k, v = at.Next() {
+			_, day := splitDay(k)
+			value, _ := unseal(inDays, string(k), v)
+			d, ok := decodeDay(day, value)
+			if !ok {
+				return refuse(ErrCorrupt, "the usage of API key %q on %s is damaged", u.key, midnight(day).Format(time.DateOnly))
+			}
+			if day > last {
+				return nil
+			}
+			known[day] = d
+		}
+		return nil
+	})
+	for _, d := range r.ended {
+		known[d.day] = d
+	}
+	if day, count := unpack(r.today); count > 0 {
+		known[day] = dayUse{day, count, u.remaining(t, day)}
+	}
+	for day := from; day <= last; day++ {
+		d, ok := known[day]
+		if !ok {
+			d = dayUse{day, 0, t.unused(u, c, day, before)}
+		}
+		if before = d; day >= first {
+			any = any || d.used > 0
+			days = append(days, [2]int64{d.used, d.remaining})
+		}
+	}
+	return days, any, err
+}
+
+// unused returns what remains on a day without use, after the day before.
+func (t *terms) unused(u *use, today *calendar, day uint16, before dayUse) int64 {
+	if t.quota == nil {
+		return noQuota
+	}
+	start := calendarOf(midnight(day)).start[t.quota.Period]
+	switch {
+	case day == today.day: // SetRemaining counts
+		return u.remaining(t, day)
+	case before.day >= start && before.remaining != noQuota:
+		return before.remaining
+	}
+	return t.quota.limitSince(start, uint16(u.first.Load()))
+}
+
+// SetRemaining gives a key what remains of its quota in the period that is now,
+// which may be more than its plan gives.
+func (s *Store) SetRemaining(plan, key string, remaining int64) error {
+	s.change.Lock()
+	defer s.change.Unlock()
 	live := s.plans[plan]
 	switch {
 	case live == nil:
@@ -76,6 +163,17 @@ func (s *Store) SetRemaining(plan, key string, remaining int64) error {
 	case remaining < 0 || remaining > maxCount:
 		return invalid("remaining", "%d is not in 0 to %d", remaining, int64(maxCount))
 	}
+	t, u, c := live.terms.Load(), s.uses[plan][key], s.ledger.calendar(s.now())
+	u.turn(t, c)
+	start := c.start[t.quota.Period]
+	word := pack(start, t.quota.limitSince(start, uint16(u.first.Load()))-remaining)
+	r := u.snapshot()
+	r.quota = word
+	if err := s.file.commit(u.puts(nil, r)); err != nil {
+		return err
+	}
+	u.quota.word.Store(word)
+	u.mark() // a batch that was begun before may write the word before
 	return nil
 }
 

@@ -27,8 +27,11 @@ func (s *Store) Publish(d Static) error {
 		return err
 	}
 	s.state.Lock()
-	defer s.state.Unlock()
 	s.apply(next)
+	s.state.Unlock()
+	if len(d.Keys)+len(d.Plans) > 0 {
+		s.file.begin() // ids and signing secrets must outlive the process; without it there is an alarm
+	}
 	return nil
 }
 

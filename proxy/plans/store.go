@@ -1,6 +1,7 @@
 package plans
 
 import (
+	"errors"
 	"sync"
 	"time"
 
@@ -35,13 +36,14 @@ type Store struct {
 	state  sync.RWMutex // what follows; it is written under change too
 	keys   map[string]*Identity
 	plans  map[string]*livePlan
-	joined roll // keys that were added to plans at run time, though the plan be away
-	stands roll // keys that the document puts into plans
-	uses   map[useID]*use
+	joined roll                       // keys that were added to plans at run time, though the plan be away
+	stands roll                       // keys that the document puts into plans
+	uses   map[string]map[string]*use // by plan, then by key
 	stages func(api, stage string) bool
-}
 
-type useID struct{ plan, key string }
+	once           sync.Once
+	closing, ended chan struct{}
+}
 
 // roll says which keys are in which plan.
 type roll map[string]map[string]bool
@@ -69,17 +71,42 @@ func Open(o Options) (*Store, error) {
 	}
 	s := &Store{
 		log: o.Log, now: o.Now, flush: o.Flush,
+		file: &file{directory: o.Directory, log: o.Log},
 		keys: make(map[string]*Identity), plans: make(map[string]*livePlan),
-		joined: make(roll), stands: make(roll), uses: make(map[useID]*use),
+		joined: make(roll), stands: make(roll), uses: make(map[string]map[string]*use),
+		closing: make(chan struct{}), ended: make(chan struct{}),
 	}
 	s.ledger.wake = make(chan struct{}, 1)
-	s.secret = newSecret()
-	s.file = &file{}
+	if err := s.load(); err != nil {
+		return nil, err
+	}
+	var values []*credential
+	for _, i := range s.keys {
+		values = append(values, i.values...)
+	}
+	s.credentials.replace(nil, values)
+	s.enrolAll()
+	if o.Directory == "" {
+		close(s.ended)
+	} else {
+		go s.run()
+	}
 	return s, nil
 }
 
-// Close writes what is not yet written, and ends. The store still answers.
-func (s *Store) Close() error { return nil }
+// Close writes what is not yet written, and ends. Requests may go on; nothing
+// is kept any more.
+func (s *Store) Close() error {
+	var err error
+	s.once.Do(func() {
+		close(s.closing)
+		<-s.ended
+		if s.file.directory != "" {
+			err = errors.Join(s.writeUses(), s.file.close())
+		}
+	})
+	return err
+}
 
 // SetStages gives the function that tells which stages of APIs exist. Plans
 // may be changed to have others only before it is set.
@@ -103,18 +130,28 @@ type Stats struct {
 func (s *Store) Stats() Stats {
 	s.state.RLock()
 	defer s.state.RUnlock()
-	return Stats{Keys: len(s.keys), Plans: len(s.plans), Writable: true}
+	f := s.file
+	stats := Stats{
+		Keys: len(s.keys), Plans: len(s.plans), Persistent: f.directory != "",
+		Writable: !f.alarm.Load(), Failures: f.failures.Load(), Unwritten: s.ledger.waiting(),
+	}
+	if last := f.last.Load(); last != nil {
+		stats.LastError = *last
+	}
+	return stats
 }
 
 // use returns what the key has used of the plan, and begins it if there is
 // nothing. The caller holds state.
 func (s *Store) use(plan, key string) *use {
-	id := useID{plan, key}
-	u := s.uses[id]
+	u := s.uses[plan][key]
 	if u == nil {
+		if s.uses[plan] == nil {
+			s.uses[plan] = make(map[string]*use)
+		}
 		u = &use{plan: plan, key: key, ledger: &s.ledger}
 		u.first.Store(uint32(dayOf(s.now())))
-		s.uses[id] = u
+		s.uses[plan][key] = u
 	}
 	return u
 }

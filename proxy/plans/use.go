@@ -24,7 +24,7 @@ type use struct {
 
 	marked atomic.Bool // the ledger has it to be written
 	mutex  sync.Mutex
-	ended  []dayUse // days that are over and not yet written
+	ended  []dayUse // days that are over and not yet written, or never, at most DaysKept
 }
 
 // dayUse is what was used on a day, and what remained at its end, which is
@@ -162,7 +162,7 @@ func (u *use) turn(t *terms, c *calendar) {
 		last := dayUse{day, count, u.remaining(t, day)}
 		if u.today.word.CompareAndSwap(word, pack(c.day, 0)) {
 			if count > 0 {
-				u.ended = append(u.ended, last)
+				u.ended = append(u.ended[max(len(u.ended)-DaysKept+1, 0):], last)
 			}
 			return
 		}
