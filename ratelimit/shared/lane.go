@@ -141,7 +141,7 @@ func (l *lane) answer(asks []*ask) {
 	if len(questions) == 0 {
 		return
 	}
-	l.client.run(patience, questions)
+	l.client.run(max(patience, 2*l.client.config.Timeout), questions)
 	for _, a := range kept {
 		l.judge(a.key, a.err)
 		switch {

@@ -1,6 +1,7 @@
 package shared
 
 import (
+	"math/rand/v2"
 	"strconv"
 	"time"
 )
@@ -43,7 +44,9 @@ func (c *Client) settle() {
 		c.settleAll(work, max(2*c.config.Timeout, c.config.Interval))
 		clear(work)
 		c.counts.rounds.Add(1)
-		timer.Reset(max(c.config.Interval-time.Since(began), c.config.Interval/4))
+		// Rounds of different nodes drift, so that none is always the first to find new tokens.
+		pause := c.config.Interval - time.Duration(rand.Int64N(int64(c.config.Interval)/4))
+		timer.Reset(max(pause-time.Since(began), c.config.Interval/4))
 	}
 }
 

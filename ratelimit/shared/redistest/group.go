@@ -17,7 +17,7 @@ func Cluster(t testing.TB, masters int) []*Server {
 		nodes[i] = start(t, "Ready to accept connections", func(port int) []string {
 			return []string{
 				"--port", strconv.Itoa(port), "--save", "", "--appendonly", "no",
-				"--cluster-enabled", "yes", "--cluster-port", strconv.Itoa(port + busOffset),
+				"--cluster-enabled", "yes", "--cluster-port", strconv.Itoa(port + busOffset), "--cluster-announce-ip", "127.0.0.1",
 				"--cluster-node-timeout", "1000", "--cluster-require-full-coverage", "no",
 			}
 		})
