@@ -75,8 +75,10 @@ func Allowed() map[string][]string {
 		},
 
 		// For the people who work on weir.
-		"weir/bench":          {"weir/proxy", "weir/proxy/config", "weir/proxy/exchange", fasthttp, zerolog, sys},
-		"weir/loadtest":       {},
+		"weir/bench":                      {"weir/proxy", "weir/proxy/config", "weir/proxy/exchange", fasthttp, zerolog, sys},
+		"weir/loadtest":                   {},
+		"weir/ratelimit/shared/redistest": {},
+
 		"weir/tools/compare":  {sys},
 		"weir/tools/docs":     {"weir/proxy", "weir/proxy/config", "weir/proxy/exchange", "weir/proxy/observe"},
 		"weir/tools/house":    {},
