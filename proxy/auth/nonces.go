@@ -56,12 +56,16 @@ func NewNonces(capacity int, window time.Duration) (*Nonces, error) {
 	return n, nil
 }
 
-// use notes the nonce of a signature that holds, or tells why it may not be
-// used. Created is in Unix seconds, scratch is room to work in.
-func (n *Nonces) use(keyID, nonce []byte, created int64, now time.Time, scratch []byte) *Reason {
-	scratch = binary.BigEndian.AppendUint32(scratch[:0], uint32(len(keyID)))
-	scratch = append(append(scratch, keyID...), nonce...)
-	key := maphash.Bytes(n.seed, scratch)
+// appendIdentity appends what a nonce is remembered by: the key's id and itself.
+func appendIdentity(dst, keyID, nonce []byte) []byte {
+	dst = binary.BigEndian.AppendUint32(dst, uint32(len(keyID)))
+	return append(append(dst, keyID...), nonce...)
+}
+
+// use notes a nonce by its identity, once the signature holds, or tells why it
+// may not be used. Created is the signature's, in Unix seconds.
+func (n *Nonces) use(identity []byte, created int64, now time.Time) *Reason {
+	key := maphash.Bytes(n.seed, identity)
 	s := &n.shards[key%nonceShards]
 	s.mutex.Lock()
 	defer s.mutex.Unlock()

@@ -62,6 +62,7 @@ type work struct {
 	labels             [maxLabels][]byte
 	base               []byte
 	value              []byte // scratch
+	sum                [sha256.Size]byte
 }
 
 // maxBase is the largest signature base that is built.
@@ -141,11 +142,12 @@ func (v *Verifier) Verify(x *exchange.Exchange, now time.Time) (keyID string, di
 		return "", ContentDigest{}, reason
 	}
 	keyID = string(in.keyID)
-	if reason = v.compare(keyID, w.base, &signature); reason != nil {
+	if reason = v.compare(keyID, w, &signature); reason != nil {
 		return "", ContentDigest{}, reason
 	}
 	// Last, so that only who has a key can use up nonces or the room for them.
-	if reason = v.nonces.use(in.keyID, in.nonce, in.created, now, w.value); reason != nil {
+	w.value = appendIdentity(w.value[:0], in.keyID, in.nonce)
+	if reason = v.nonces.use(w.value, in.created, now); reason != nil {
 		return "", ContentDigest{}, reason
 	}
 	return keyID, digest, nil
@@ -357,7 +359,7 @@ func (w *work) find(label []byte, signature *[sha256.Size]byte) *Reason {
 
 // compare makes the signature with each secret of the key and compares. The
 // work for an unknown key, and for one that is rotated, is the same.
-func (v *Verifier) compare(keyID string, base []byte, signature *[sha256.Size]byte) *Reason {
+func (v *Verifier) compare(keyID string, w *work, signature *[sha256.Size]byte) *Reason {
 	const usual = 2 // secrets of a key that is rotated
 	secrets := v.secrets.SigningSecrets(keyID)
 	known, holds := false, false
@@ -367,9 +369,8 @@ func (v *Verifier) compare(keyID string, base []byte, signature *[sha256.Size]by
 			secret, real = secrets[i], true
 		}
 		h := hmac.New(sha256.New, secret)
-		h.Write(base)
-		var room [sha256.Size]byte
-		if hmac.Equal(h.Sum(room[:0]), signature[:]) && real {
+		h.Write(w.base)
+		if hmac.Equal(h.Sum(w.sum[:0]), signature[:]) && real {
 			holds = true
 		}
 		known = known || real
