@@ -36,6 +36,8 @@ type compiled struct {
 
 	buckets    map[string]bool // names of what limits count in
 	limitStats map[string]bool
+	stages     map[string]bool // "api/stage"
+	sharing    sharing
 	static     plans.Static // usage plans and API keys of the document
 
 	targets       []*upstream.Target
@@ -134,12 +136,15 @@ func (g *Gateway) compile(doc *config.Document) (*compiled, error) {
 		stray:     g.metrics.Route("", "", ""),
 		loadedAt:  time.Now(),
 
-		buckets: make(map[string]bool), limitStats: make(map[string]bool),
+		buckets: make(map[string]bool), limitStats: make(map[string]bool), stages: make(map[string]bool),
+		sharing: sharing{plans: make(map[string]*sharedPlan)},
 	}}
 	c.out.routeStats = append(c.out.routeStats, c.out.stray)
 	for name, u := range doc.Upstreams {
 		c.upstream(name, u)
 	}
+	c.share()
+	c.sharePlans()
 	stages := make(map[string]*stage)
 	for api := range doc.APIs {
 		c.api(api, stages)
@@ -216,6 +221,7 @@ func (c *compiler) api(name string, stages map[string]*stage) {
 		}
 		out.tree = builder.Build()
 		stages[name+"/"+stageName] = out
+		c.out.stages[name+"/"+stageName] = true
 	}
 }
 

@@ -80,7 +80,7 @@ func (c *compiler) limits(at place, i int, s config.Stage) *routeLimits {
 		out.rest = append(out.rest, c.throttle(api.Throttle, "api:"+at.api, "api", "api:"+at.api, config.Path("apis", at.api, "throttle")))
 	}
 	if of.Signature != nil {
-		out.signature = c.signature(of.Signature)
+		out.signature = c.signature(of.Signature, config.Path("apis", at.api, "routes", i, "signature"))
 	}
 	if out.needsKey || out.signature != nil {
 		out.plan = planLimits{c.planLimit("method", "plan-method"), c.planLimit("throttle", "plan"), c.planLimit("quota", "quota")}
@@ -157,6 +157,7 @@ func (c *compiler) named(name string, at place) (l *limit, needsCaller bool) {
 		if l.identity == nil {
 			l.bucket = c.bucket("limit:" + name)
 		}
+		l.shared = c.shareLimit("limit:"+name, of.Shared, of.WhenAway, rate)
 	}
 	if l.atOnce > 0 {
 		l.atOnceLevel = name
@@ -179,7 +180,7 @@ func (c *compiler) throttle(t *config.Throttle, name, level, bucket, path string
 	}
 	return &limit{
 		name: name, level: level, policy: appendPolicy(nil, level, rate), stats: c.limitStats(name),
-		rate: rate, hasRate: true, bucket: c.bucket(bucket),
+		rate: rate, hasRate: true, bucket: c.bucket(bucket), shared: c.shareLimit(bucket, t.Shared, t.WhenAway, rate),
 	}
 }
 

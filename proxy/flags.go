@@ -32,6 +32,7 @@ type Options struct {
 	MaxBody                  int64
 	LimitKeys                int
 	LimitDelayed             int
+	LimitNonces              int
 	TunnelIdle, TunnelTotal  time.Duration
 	Watch                    bool
 	Data                     string
@@ -50,6 +51,7 @@ type Options struct {
 	Forwarding Forwarding
 
 	listenGiven bool
+	ephemeral   bool // nothing is kept: the document is only looked at
 }
 
 // Forwarding says what upstreams are told about a request's way.
@@ -79,6 +81,7 @@ func (o *Options) RegisterFlags(fs *flag.FlagSet) {
 
 	fs.IntVar(&o.LimitKeys, "limit.keys", 1<<20, "Keys that tables have room for, one table for all limits that tell requests apart; 34 MB for a million, taken as keys come. Keys beyond it share a budget")
 	fs.IntVar(&o.LimitDelayed, "limit.delayed", 10_000, "Requests that limits with delay hold back at once; more are refused. 0 holds back none")
+	fs.IntVar(&o.LimitNonces, "limit.nonces", 1<<18, "Nonces of signed requests that are remembered within six minutes, or the longest maxAge; further ones are refused")
 
 	o.Upstream = upstream.Default()
 	o.Upstream.RegisterFlags(fs)
@@ -127,6 +130,7 @@ func (o *Options) Validate() error {
 	atLeast("listen.maxBody", o.MaxBody, -1)
 	atLeast("limit.keys", int64(o.LimitKeys), 1)
 	atLeast("limit.delayed", int64(o.LimitDelayed), 0)
+	atLeast("limit.nonces", int64(o.LimitNonces), 1)
 	atLeast("listen.maxTarget", int64(o.Listen.MaxTarget), 0)
 	atLeast("listen.maxFields", int64(o.Listen.MaxFields), 0)
 	if o.Listen.MaxHead < 1<<10 || o.Listen.MaxHead > 1<<20 {

@@ -7,6 +7,7 @@ import (
 
 	"weir/proxy/exchange"
 	"weir/ratelimit"
+	"weir/ratelimit/shared"
 )
 
 // limit is one limit as it holds for one route. It is immutable; what it
@@ -19,6 +20,7 @@ type limit struct {
 
 	rate     ratelimit.Rate
 	bucket   *ratelimit.Bucket // of all requests; nil where they are told apart, or without a rate
+	shared   *shared.Limit     // in place of bucket and table
 	table    *ratelimit.Table
 	gate     *ratelimit.Gate
 	identity *identity // nil where requests are not told apart
@@ -44,6 +46,11 @@ type held struct {
 	reset     time.Duration
 	pass      ratelimit.Pass
 
+	shared   *shared.Limit // that the token is of, in place of a bucket
+	quota    *shared.Quota
+	outcome  shared.Outcome
+	from, to int // of the identity that it was taken for
+
 	isToken, isPass, isQuota, hasQuota bool
 }
 
@@ -65,57 +72,69 @@ func (g *Gateway) takeAll(r *request, limits []*limit) bool {
 
 // take asks l for a pass and a token.
 func (g *Gateway) take(r *request, l *limit) bool {
-	key := l.fixed
-	if l.identity != nil {
-		r.identity = l.identity.append(r.identity[:0], r)
-		key = l.table.Key(r.identity)
+	if r.explained != nil {
+		g.explainLimit(r, l)
+		return true
 	}
-	h := held{limit: l, key: key}
+	h := held{limit: l, key: l.fixed}
+	from := len(r.identity)
+	if l.identity != nil {
+		r.identity = l.identity.append(r.identity, r)
+		if l.table != nil {
+			h.key = l.table.Key(r.identity[from:])
+		}
+	}
 	if l.atOnce > 0 {
-		if h.pass, h.isPass = l.gate.Enter(key, l.atOnce); !h.isPass {
+		if h.pass, h.isPass = l.gate.Enter(h.key, l.atOnce); !h.isPass {
+			l.refusedKey(h.key)
 			return r.denied(l, exchange.TooManyAtOnce, h, time.Second)
 		}
 	}
-	if !l.hasRate {
+	h.rate = l.rate
+	switch {
+	case !l.hasRate:
 		r.held = append(r.held, h)
 		r.allowed(l, 0)
 		return true
+	case l.shared != nil:
+		return g.takeShared(r, l, l.shared, h, from)
 	}
 	now := g.limits.clock.At(r.x.Start)
 	var d ratelimit.Decision
 	if l.identity != nil {
-		d = l.table.Take(key, now, l.rate, l.delay)
+		r.identity = r.identity[:from]
+		d = l.table.Take(h.key, now, l.rate, l.delay)
 	} else {
 		h.bucket = l.bucket
 		d = l.bucket.Take(now, l.rate, l.delay)
 	}
-	h.rate, h.remaining, h.reset = l.rate, d.Remaining, d.Reset
-	if !d.Allowed {
-		if h.isPass && l.dryRun {
-			r.held = append(r.held, h) // it is under way all the same
-		} else if h.isPass {
-			l.gate.Leave(h.pass)
-			h.isPass = false
-		}
-		return r.denied(l, exchange.Throttled, h, d.Wait)
-	}
-	h.isToken = true
-	r.held = append(r.held, h)
-	r.allowed(l, d.Wait)
-	return true
+	return r.decided(l, h, d)
 }
+
+// decided notes the decision of a rate.
+func (r *request) decided(l *limit, h held, d ratelimit.Decision) bool {
+	h.remaining, h.reset = d.Remaining, d.Reset
+	if d.Allowed {
+		h.isToken = true
+		r.held = append(r.held, h)
+		r.allowed(l, d.Wait)
+		return true
+	}
+	l.refusedKey(h.key)
+	if h.isPass && !l.dryRun {
+		l.gate.Leave(h.pass)
+		h.isPass = false
+	}
+	return r.denied(l, exchange.Throttled, h, d.Wait)
+}
+
+// refusedKey counts whom l refuses, where it tells requests apart.
+func (l *limit) refusedKey(key uint64) {}
 
 // takeFrom takes a token of a bucket that is not the limit's own.
 func (g *Gateway) takeFrom(r *request, l *limit, bucket *ratelimit.Bucket, rate ratelimit.Rate) bool {
-	d := bucket.Take(g.limits.clock.At(r.x.Start), rate, 0)
-	h := held{limit: l, bucket: bucket, rate: rate, remaining: d.Remaining, reset: d.Reset}
-	if !d.Allowed {
-		return r.denied(l, exchange.Throttled, h, d.Wait)
-	}
-	h.isToken = true
-	r.held = append(r.held, h)
-	r.allowed(l, 0)
-	return true
+	h := held{limit: l, bucket: bucket, rate: rate}
+	return r.decided(l, h, bucket.Take(g.limits.clock.At(r.x.Start), rate, 0))
 }
 
 // allowed notes that l lets the request through, after wait.
@@ -132,9 +151,6 @@ func (r *request) allowed(l *limit, wait time.Duration) {
 	}
 	l.stats.count(r.x.Shard, outcome)
 	r.announcing = r.announcing || l.announce
-	if r.explained != nil {
-		r.explained.add("limit", "%s: %s%s", l.name, outcome, describeWait(wait))
-	}
 }
 
 // denied notes that l refuses the request, and does refuse it unless l only
@@ -145,23 +161,16 @@ func (r *request) denied(l *limit, refusal *exchange.Refusal, h held, wait time.
 		outcome = wouldRefuse
 	}
 	l.stats.count(r.x.Shard, outcome)
-	if r.explained != nil {
-		r.explained.add("limit", "%s: %s, %s", l.name, outcome, refusal.Cause)
-	}
 	if l.dryRun {
+		if h.isPass {
+			r.held = append(r.held, h) // it is under way all the same
+		}
 		return true
 	}
 	r.giveBack()
 	r.held = append(r.held, h)
 	r.limited = limited{l, wait}
 	return r.x.Refuse(refusal)
-}
-
-func describeWait(wait time.Duration) string {
-	if wait == 0 {
-		return ""
-	}
-	return " by " + wait.String()
 }
 
 // giveBack returns everything that limits have given the request: what is
@@ -173,6 +182,10 @@ func (r *request) giveBack() {
 		case h.isQuota:
 			r.caller.member.Return(r.x.Start)
 		case !h.isToken:
+		case h.quota != nil:
+			h.quota.Return(r.identity[h.from:h.to], r.x.Start, h.outcome)
+		case h.shared != nil:
+			h.shared.Return(r.identity[h.from:h.to], h.outcome)
 		case h.bucket != nil:
 			h.bucket.Return(h.rate)
 		default:
@@ -203,6 +216,7 @@ func (r *request) forgetLimits() {
 	if cap(r.identity) > keptBuffer {
 		r.identity = nil
 	}
+	r.identity = r.identity[:0]
 	r.caller = caller{}
 }
 

@@ -1,6 +1,10 @@
 package proxy
 
-import "sync/atomic"
+import (
+	"sync/atomic"
+
+	"weir/ratelimit/shared"
+)
 
 // outcome is what a limit has decided.
 type outcome uint8
@@ -28,6 +32,7 @@ type limitStats struct {
 // limitCell is one shard's part, alone in its cache lines.
 type limitCell struct {
 	counts [outcomes]atomic.Uint64
+	shared [shared.Refused + 1]atomic.Uint64
 	_      [64]byte
 }
 
@@ -47,4 +52,24 @@ func (s *limitStats) total(o outcome) (n uint64) {
 		n += s.cells[i].counts[o].Load()
 	}
 	return n
+}
+
+func (s *limitStats) countShared(shard int, by shared.Outcome) {
+	if uint(shard) >= uint(len(s.cells)) {
+		shard = 0
+	}
+	s.cells[shard].shared[by].Add(1)
+}
+
+// eachShared calls f with each way in which shared decisions were made.
+func (s *limitStats) eachShared(f func(by shared.Outcome, n uint64)) {
+	for by := range shared.Refused + 1 {
+		var n uint64
+		for i := range s.cells {
+			n += s.cells[i].shared[by].Load()
+		}
+		if n > 0 {
+			f(by, n)
+		}
+	}
 }

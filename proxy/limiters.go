@@ -4,6 +4,7 @@ import (
 	"sync"
 	"sync/atomic"
 
+	"weir/proxy/auth"
 	"weir/ratelimit"
 )
 
@@ -14,6 +15,8 @@ type limiters struct {
 	keys  int // that tables have room for
 	shard int // how many there are
 
+	nonceRoom int
+
 	waiting   atomic.Int64 // requests that are held back
 	waitLimit int64
 	drained   chan struct{} // closed when the gateway drains
@@ -23,11 +26,14 @@ type limiters struct {
 	gate    *ratelimit.Gate
 	buckets map[string]*ratelimit.Bucket
 	stats   map[string]*limitStats
+	nonces  *auth.Nonces
+	redis   redis   // of the document that is served
+	opened  []redis // of one that is being compiled
 }
 
 func newLimiters(options Options) *limiters {
 	return &limiters{
-		clock: ratelimit.NewClock(), keys: options.LimitKeys, shard: options.Shards,
+		clock: ratelimit.NewClock(), keys: options.LimitKeys, shard: options.Shards, nonceRoom: options.LimitNonces,
 		waitLimit: int64(options.LimitDelayed), drained: make(chan struct{}),
 		buckets: make(map[string]*ratelimit.Bucket), stats: make(map[string]*limitStats),
 	}

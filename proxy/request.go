@@ -205,6 +205,5 @@ func (g *Gateway) release(r *request) {
 	if len(r.held) > 0 || r.limited.by != nil || r.caller.key != nil {
 		r.forgetLimits()
 	}
-	r.explained = nil
 	g.requests.Put(r)
 }

@@ -1,6 +1,10 @@
 package proxy
 
-import "weir/proxy/exchange"
+import (
+	"weir/proxy/exchange"
+	"weir/ratelimit"
+	"weir/ratelimit/shared"
+)
 
 // quota holds requests to the limits of their caller, then to those of stage,
 // method, route and API, and then holds back what some limit wants to come later.
@@ -16,21 +20,45 @@ func (g *Gateway) quota(r *request) bool {
 // takePlan asks the caller's usage plan: method, then throttle, then quota.
 func (g *Gateway) takePlan(r *request, l *routeLimits) bool {
 	c := &r.caller
-	if !c.isMember {
+	switch {
+	case !c.isMember:
+		return true
+	case r.explained != nil:
+		g.explainPlan(r, l)
 		return true
 	}
+	common := r.live.sharing.plans[c.member.Plan()] // nil where nodes share nothing of it
 	for _, key := range l.keysOf(r.x.Request.Method()) {
 		if bucket, rate, ok := c.member.Method(key); ok {
-			if !g.takeFrom(r, l.plan.method, bucket, rate) {
+			if common != nil && common.methods[l.stage+key] != nil {
+				if !g.takeCommon(r, l.plan.method, common.methods[l.stage+key], rate) {
+					return false
+				}
+			} else if !g.takeFrom(r, l.plan.method, bucket, rate) {
 				return false
 			}
 			break
 		}
 	}
-	if bucket, rate, ok := c.member.Throttle(); ok && !g.takeFrom(r, l.plan.throttle, bucket, rate) {
-		return false
+	if bucket, rate, ok := c.member.Throttle(); ok {
+		if common != nil && common.throttle != nil {
+			if !g.takeCommon(r, l.plan.throttle, common.throttle, rate) {
+				return false
+			}
+		} else if !g.takeFrom(r, l.plan.throttle, bucket, rate) {
+			return false
+		}
 	}
-	return g.takeQuota(r, l.plan.quota)
+	// Each node counts for itself too: that is what it tells of usage.
+	return g.takeQuota(r, l.plan.quota) &&
+		(common == nil || common.quota == nil || g.takeSharedQuota(r, l.plan.quota, common.quota))
+}
+
+// takeCommon takes a token of the caller's that nodes share.
+func (g *Gateway) takeCommon(r *request, l *limit, of *shared.Limit, rate ratelimit.Rate) bool {
+	from := len(r.identity)
+	r.identity = append(r.identity, r.caller.keyID()...)
+	return g.takeShared(r, l, of, held{limit: l, rate: rate}, from)
 }
 
 func (g *Gateway) takeQuota(r *request, l *limit) bool {
