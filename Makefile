@@ -13,7 +13,7 @@ CONTROL  ?= 127.0.0.1:8081
 
 # The real programs that tests drive.
 PARTS := openssl h2spec h2load gtlsclient pebble pebble-challtestsrv grpc-interop-client grpc-interop-server \
-	grpc-web-clients
+	grpc-web-clients redis-server
 
 FUZZTIME ?= 20s
 BENCH    ?= .

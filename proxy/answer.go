@@ -16,22 +16,61 @@ func (g *Gateway) answerRefusal(r *request) {
 		r.field = append(append(r.field[:0], "weir; error="...), refusal.Error...)
 		x.Response.SetBytesV("Proxy-Status", r.field)
 	}
+	if r.limited.by != nil {
+		r.tellRefused()
+	}
 	if r.grpc.kind != grpc.None {
 		r.refuseCall()
 		return
 	}
+	x.Response.Set("Cache-Control", "no-store")
+	switch refusal {
+	case exchange.Overloaded, exchange.NoTarget, exchange.PoolExhausted, exchange.LimitsAway:
+		x.Response.Set("Retry-After", "1")
+	}
+	if r.mapping != nil && r.mapping.stage.aws {
+		r.answerAsAWS(refusal)
+		return
+	}
 	x.Response.SetStatusCode(refusal.Status)
 	x.Response.SetContentType("application/problem+json")
-	x.Response.Set("Cache-Control", "no-store")
 	if len(r.allow) > 0 {
 		r.field = appendList(r.field[:0], r.allow)
 		x.Response.SetBytesV("Allow", r.field)
 	}
-	if refusal == exchange.Overloaded || refusal == exchange.NoTarget || refusal == exchange.PoolExhausted {
-		x.Response.Set("Retry-After", "1")
-	}
 	r.answer = appendProblem(r.answer[:0], refusal, x)
 	x.Bytes = r.answer
+}
+
+var (
+	nameAWSRequestID = []byte("X-Amzn-Requestid")
+	nameAWSError     = []byte("X-Amzn-Errortype")
+)
+
+// answerAsAWS writes the answer that AWS API Gateway would give.
+func (r *request) answerAsAWS(refusal *exchange.Refusal) {
+	x, as := r.x, refusal.InAWS()
+	x.Response.SetStatusCode(as.Status)
+	x.Response.SetContentType("application/json")
+	x.Response.SetCanonical(nameAWSRequestID, x.RequestID)
+	r.field = append(r.field[:0], as.Error...)
+	x.Response.SetCanonical(nameAWSError, r.field)
+	r.answer = append(append(append(r.answer[:0], `{"message":"`...), as.Message...), `"}`...)
+	x.Bytes = r.answer
+}
+
+// errorType returns AWS's type of the refusal: of every one where the API
+// answers as AWS does, else of those that concern the caller.
+func (r *request) errorType() string {
+	refusal := r.x.Refusal
+	switch refusal {
+	case exchange.Throttled, exchange.TooManyAtOnce, exchange.QuotaExceeded, exchange.InvalidAPIKey, exchange.InvalidSignature:
+		return refusal.InAWS().Type
+	}
+	if r.mapping != nil && r.mapping.stage.aws {
+		return refusal.InAWS().Type
+	}
+	return ""
 }
 
 // appendProblem appends the problem document. Every text in it is the

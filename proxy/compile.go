@@ -11,6 +11,7 @@ import (
 	"weir/proxy/balance"
 	"weir/proxy/config"
 	"weir/proxy/observe"
+	"weir/proxy/plans"
 	"weir/proxy/route"
 	"weir/proxy/upstream"
 	weirtls "weir/tls"
@@ -33,6 +34,12 @@ type compiled struct {
 	redirecting map[string]string    // by listener: ":port" of https that its clients are sent to
 	securePort  string               // of domains that redirect; "" for the usual one
 
+	buckets    map[string]bool // names of what limits count in
+	limitStats map[string]bool
+	stages     map[string]bool // "api/stage"
+	sharing    sharing
+	static     plans.Static // usage plans and API keys of the document
+
 	targets       []*upstream.Target
 	routeStats    []*observe.RouteStats
 	upstreamStats []*observe.UpstreamStats
@@ -49,6 +56,7 @@ type mapping struct {
 type stage struct {
 	api, name string
 	tree      *route.Tree[*liveRoute]
+	aws       bool                // refusals are answered as AWS does
 	stray     *observe.RouteStats // of requests that reach no route
 }
 
@@ -60,6 +68,7 @@ type liveRoute struct {
 	match           *match
 	requestHeaders  *headerChanges
 	responseHeaders *headerChanges
+	limits          *routeLimits // nil for none
 	maxBody         int64
 	logged          bool
 
@@ -126,17 +135,23 @@ func (g *Gateway) compile(doc *config.Document) (*compiled, error) {
 		upstreams: make(map[string]*liveUpstream, len(doc.Upstreams)),
 		stray:     g.metrics.Route("", "", ""),
 		loadedAt:  time.Now(),
+
+		buckets: make(map[string]bool), limitStats: make(map[string]bool), stages: make(map[string]bool),
+		sharing: sharing{plans: make(map[string]*sharedPlan)},
 	}}
 	c.out.routeStats = append(c.out.routeStats, c.out.stray)
 	for name, u := range doc.Upstreams {
 		c.upstream(name, u)
 	}
+	c.share()
+	c.sharePlans()
 	stages := make(map[string]*stage)
 	for api := range doc.APIs {
 		c.api(api, stages)
 	}
 	c.secure()
 	c.domains(stages)
+	c.plans()
 	if len(c.mistakes) > 0 {
 		sort.Slice(c.mistakes, func(i, j int) bool { return c.mistakes[i].Line < c.mistakes[j].Line })
 		return nil, &config.Mistakes{List: c.mistakes}
@@ -189,11 +204,11 @@ func (c *compiler) api(name string, stages map[string]*stage) {
 		settings = map[string]config.Stage{config.DefaultName: {}}
 	}
 	for stageName, s := range settings {
-		out := &stage{api: name, name: stageName, stray: c.g.metrics.Route(name, stageName, "")}
+		out := &stage{api: name, name: stageName, aws: api.Errors == "aws", stray: c.g.metrics.Route(name, stageName, "")}
 		c.out.routeStats = append(c.out.routeStats, out.stray)
 		builder := route.Builder[*liveRoute]{MethodFallback: true}
 		for i := range api.Routes {
-			live := c.route(name, stageName, i, s.Variables)
+			live := c.route(name, stageName, i, s)
 			if live == nil {
 				continue
 			}
@@ -206,6 +221,7 @@ func (c *compiler) api(name string, stages map[string]*stage) {
 		}
 		out.tree = builder.Build()
 		stages[name+"/"+stageName] = out
+		c.out.stages[name+"/"+stageName] = true
 	}
 }
 
@@ -233,7 +249,8 @@ func (c *compiler) domains(stages map[string]*stage) {
 }
 
 // route compiles one route of one stage; nil after a mistake.
-func (c *compiler) route(api, stage string, i int, variables map[string]string) *liveRoute {
+func (c *compiler) route(api, stage string, i int, settings config.Stage) *liveRoute {
+	variables := settings.Variables
 	of := &c.document.APIs[api].Routes[i]
 	at := func(elements ...any) string {
 		return config.Path(append([]any{"apis", api, "routes", i}, elements...)...)
@@ -250,6 +267,7 @@ func (c *compiler) route(api, stage string, i int, variables map[string]string) 
 		grpcWeb:         of.GRPCWeb,
 		stats:           c.g.metrics.Route(api, stage, of.Path),
 	}
+	live.limits = c.limits(place{api, stage, live.key}, i, settings)
 	c.out.routeStats = append(c.out.routeStats, live.stats)
 	if live.maxBody == 0 {
 		live.maxBody = c.g.options.MaxBody

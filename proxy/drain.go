@@ -16,6 +16,7 @@ func (g *Gateway) drain() {
 		time.Sleep(g.options.DrainDelay)
 	}
 	g.listening.close()
+	close(g.limits.drained)
 	var each []<-chan struct{}
 	g.eachServer(func(s front.Drainer) { each = append(each, s.Drain()) })
 	ended := make(chan struct{})

@@ -13,7 +13,7 @@ import (
 // for, prints what would become of a request. It returns the exit status: 0,
 // or 1 after a mistake.
 func (d *Door) Examine(source Source, stdout, stderr io.Writer) int {
-	d.Options.Log.Output = "off"
+	d.Options.Log.Output, d.Options.ephemeral = "off", true
 	g, err := New(d.Options, source, "", zerolog.Nop())
 	if err != nil {
 		fmt.Fprintln(stderr, err)

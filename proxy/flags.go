@@ -30,6 +30,9 @@ type Options struct {
 	MaxConnections           int
 	MaxConnectionsPerAddress int
 	MaxBody                  int64
+	LimitKeys                int
+	LimitDelayed             int
+	LimitNonces              int
 	TunnelIdle, TunnelTotal  time.Duration
 	Watch                    bool
 	Data                     string
@@ -48,6 +51,7 @@ type Options struct {
 	Forwarding Forwarding
 
 	listenGiven bool
+	ephemeral   bool // nothing is kept: the document is only looked at
 }
 
 // Forwarding says what upstreams are told about a request's way.
@@ -74,6 +78,10 @@ func (o *Options) RegisterFlags(fs *flag.FlagSet) {
 	o.HTTP2.RegisterFlags(fs)
 	o.HTTP3.RegisterFlags(fs)
 	fs.Int64Var(&o.MaxBody, "listen.maxBody", -1, "Bytes of a request body, where the route does not say; more is refused with 413. -1 means no limit")
+
+	fs.IntVar(&o.LimitKeys, "limit.keys", 1<<20, "Keys that tables have room for, one table for all limits that tell requests apart; 34 MB for a million, taken as keys come. Keys beyond it share a budget")
+	fs.IntVar(&o.LimitDelayed, "limit.delayed", 10_000, "Requests that limits with delay hold back at once; more are refused. 0 holds back none")
+	fs.IntVar(&o.LimitNonces, "limit.nonces", 1<<18, "Nonces of signed requests that are remembered within six minutes, or the longest maxAge; further ones are refused")
 
 	o.Upstream = upstream.Default()
 	o.Upstream.RegisterFlags(fs)
@@ -120,6 +128,9 @@ func (o *Options) Validate() error {
 	atLeast("listen.maxConnections", int64(o.MaxConnections), 0)
 	atLeast("listen.maxConnectionsPerAddress", int64(o.MaxConnectionsPerAddress), 0)
 	atLeast("listen.maxBody", o.MaxBody, -1)
+	atLeast("limit.keys", int64(o.LimitKeys), 1)
+	atLeast("limit.delayed", int64(o.LimitDelayed), 0)
+	atLeast("limit.nonces", int64(o.LimitNonces), 1)
 	atLeast("listen.maxTarget", int64(o.Listen.MaxTarget), 0)
 	atLeast("listen.maxFields", int64(o.Listen.MaxFields), 0)
 	if o.Listen.MaxHead < 1<<10 || o.Listen.MaxHead > 1<<20 {

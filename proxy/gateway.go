@@ -36,7 +36,9 @@ type Gateway struct {
 	requests sync.Pool
 
 	registry   *upstream.Registry
+	limits     *limiters
 	plans      *plans.Store
+	dataInUse  error // by another process
 	metrics    *observe.Metrics
 	access     *observe.AccessLog
 	causes     *causes
@@ -103,6 +105,7 @@ func New(options Options, source Source, version string, log zerolog.Logger) (*G
 	g.requests.New = func() any { return &request{} }
 	g.causes = newCauses(g.metrics)
 	g.pseudonym = newPseudonym(options.Via)
+	g.limits = newLimiters(options)
 	if options.Log.Output != "off" {
 		logConfig := options.Log
 		logConfig.Logger = log
@@ -135,6 +138,7 @@ func New(options Options, source Source, version string, log zerolog.Logger) (*G
 		g.close()
 		return nil, err
 	}
+	g.plans.SetStages(g.stageExists)
 	g.watch()
 	return g, nil
 }
@@ -159,18 +163,23 @@ func (g *Gateway) load() error {
 	if now := g.source.Files(); !slices.Equal(now, files) {
 		g.read.note(now)
 	}
+	if err := g.mayServe(doc); err != nil {
+		return err
+	}
 	next, err := g.compile(doc)
 	if err == nil {
 		err = g.listening.follow(g, doc)
 	}
 	if err != nil {
-		if live := g.live.Load(); live != nil {
-			g.retain(live) // compiling may have brought in targets and counters
-		}
+		g.forgetCompiled()
 		return err
 	}
 	if g.state.Load() != starting {
 		g.secure.Publish(next.terms)
+	}
+	if err := g.plans.Publish(next.static); err != nil {
+		g.forgetCompiled()
+		return err
 	}
 	g.live.Store(next)
 	g.retain(next)
@@ -178,10 +187,22 @@ func (g *Gateway) load() error {
 	return nil
 }
 
+// forgetCompiled forgets what compiling has brought in of targets, counters
+// and connections when the document is not served after all.
+func (g *Gateway) forgetCompiled() {
+	if live := g.live.Load(); live != nil {
+		g.retain(live)
+		return
+	}
+	g.limits.follow(&sharing{})
+}
+
 // retain forgets the targets and counters that c does not name.
 func (g *Gateway) retain(c *compiled) {
 	g.registry.Retain(c.targets)
 	g.metrics.Retain(c.routeStats, c.upstreamStats)
+	g.limits.retain(c)
+	g.limits.follow(&c.sharing)
 }
 
 // Reload reads the document again and publishes it. After an error the last
@@ -238,20 +259,12 @@ func (g *Gateway) close() {
 	g.quic.ended.Wait()
 	g.registry.Close()
 	g.secure.Close()
+	g.limits.follow(&sharing{})
 	if err := g.plans.Close(); err != nil {
 		g.log.Error().Err(err).Msg("cannot write what was used of plans")
 	}
 	g.closeLog()
 }
-
-// openPlans opens what is kept of API keys and usage plans.
-func (g *Gateway) openPlans() (err error) {
-	g.plans, err = plans.Open(plans.Options{Directory: g.options.Data, Log: g.log})
-	return err
-}
-
-// Plans returns the API keys and usage plans, for the control API.
-func (g *Gateway) Plans() *plans.Store { return g.plans }
 
 func (g *Gateway) closeLog() {
 	if g.access != nil {

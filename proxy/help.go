@@ -23,6 +23,7 @@ var flagGroups = []flagGroup{
 	{title: "HTTP/3 of clients", under: "http3."},
 	{title: "Limits", under: "limit."},
 	{title: "Connections to upstreams", under: "upstream."},
+	{title: "Limits", under: "limit."},
 	{title: "Upgraded connections", under: "tunnel."},
 	{title: "What upstreams are told", under: "forward."},
 	{title: "Log and metrics", names: []string{"metrics"}, under: "log."},

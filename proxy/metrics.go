@@ -21,6 +21,7 @@ func (g *Gateway) watch() {
 	g.watchCertificates()
 	g.watchHTTP2()
 	g.watchHTTP3()
+	g.watchLimits()
 }
 
 // watchPools adds the state of connections. The totals of all targets are
@@ -110,7 +111,7 @@ func (g *Gateway) watchHTTP3() {
 // MetricsReference describes every metric of a gateway, as a table in Markdown.
 func MetricsReference() []byte {
 	doc := &config.Document{}
-	g, err := New(Options{Shards: 1}, fixedSource{doc}, "", zerolog.Nop())
+	g, err := New(Options{Shards: 1, ephemeral: true}, fixedSource{doc}, "", zerolog.Nop())
 	if err != nil {
 		panic("BUG: " + err.Error())
 	}

@@ -38,6 +38,15 @@ type request struct {
 	events eventStream
 	record observe.Record
 
+	caller     caller
+	identity   []byte        // scratch: what tells the request apart for a limit
+	held       []held        // what limits have given it
+	wait       time.Duration // how long it is held back
+	delayedBy  *limit
+	limited    limited // the limit that refused it
+	announcing bool    // its answer tells what is left of limits
+	patience   patience
+
 	explained *explanation // nil unless somebody asks why
 }
 
@@ -71,6 +80,7 @@ func (g *Gateway) finish(r *request) {
 	if err != nil && x.Cause == nil {
 		x.Cause = err
 	}
+	r.leave()
 	if r.explained != nil {
 		r.explain()
 	} else {
@@ -88,6 +98,9 @@ func (r *request) direct() {
 	}
 	if x.TLS != nil && x.TLS.AltSvc != nil {
 		x.Response.SetCanonical(nameAltSvc, x.TLS.AltSvc)
+	}
+	if r.announcing && r.limited.by == nil {
+		r.announce()
 	}
 }
 
@@ -131,7 +144,14 @@ func (g *Gateway) observe(r *request) {
 	}
 	if x.Refusal != nil {
 		rec.Cause = x.Refusal.Cause
+		rec.ErrorType = r.errorType()
 		g.causes.count(x)
+	}
+	if r.limited.by != nil {
+		rec.Limit = r.limited.by.name
+	}
+	if r.caller.key != nil {
+		rec.Identity.APIKeyID, rec.UsagePlan = r.caller.keyID(), r.caller.plan()
 	}
 	switch {
 	case x.Cause == nil:
@@ -181,6 +201,9 @@ func (g *Gateway) release(r *request) {
 	}
 	if r.grpc.kind != grpc.None {
 		r.grpc.reset()
+	}
+	if len(r.held) > 0 || r.limited.by != nil || r.caller.key != nil {
+		r.forgetLimits()
 	}
 	g.requests.Put(r)
 }

@@ -14,6 +14,9 @@ func (g *Gateway) serve(x *exchange.Exchange, why *explanation) {
 
 	_ = g.route(r) && // domain → API → stage → route
 		g.screen(r) && // sizes, methods, loops
+		g.limit(r) && // by address and in total: cheap refusals first
+		g.authenticate(r) && // who calls, and may they
+		g.quota(r) && // by caller and plan, then by stage and method
 		g.transform(r) && // what the upstream gets to see
 		g.forward(r) && // balance, send, retry
 		g.shape(r) // what the client gets to see

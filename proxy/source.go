@@ -34,15 +34,17 @@ func (s *FileSource) Files() []string {
 		return files
 	}
 	for _, u := range doc.Upstreams {
-		if u.TLS == nil {
-			continue
-		}
-		for _, file := range []string{u.TLS.CA, u.TLS.Cert, u.TLS.Key} {
-			if file != "" {
-				files = append(files, file)
-			}
+		if u.TLS != nil {
+			files = append(files, u.TLS.CA, u.TLS.Cert, u.TLS.Key)
 		}
 	}
+	if doc.Redis != nil && doc.Redis.TLS != nil {
+		files = append(files, doc.Redis.TLS.CA, doc.Redis.TLS.Cert, doc.Redis.TLS.Key)
+	}
+	if doc.APIKeys != nil {
+		files = append(files, doc.APIKeys.Files...)
+	}
+	files = slices.DeleteFunc(files, func(file string) bool { return file == "" })
 	slices.Sort(files)
 	return slices.Compact(files)
 }

@@ -34,7 +34,7 @@ const smallBody = 64 << 10
 // length, are streamed.
 func (g *Gateway) gather(r *request) bool {
 	x := r.x
-	if x.RequestBody == nil || x.RequestLength < 0 || x.RequestLength > smallBody {
+	if x.RequestBody == nil || x.RequestBytes != nil || x.RequestLength < 0 || x.RequestLength > smallBody {
 		return true
 	}
 	n := int(x.RequestLength)

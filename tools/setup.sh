@@ -2,7 +2,7 @@
 # Installs the programs that the measurements and load tests need, and skips what is present.
 #
 #   tools/setup.sh NAME…    nginx haproxy caddy wrk h2load k6 taskset rsvg-convert strace git curl gcc go
-#                           openssl h2spec gtlsclient chromium pebble pebble-challtestsrv
+#                           openssl h2spec gtlsclient chromium pebble pebble-challtestsrv redis-server
 #                           grpc-interop-client grpc-interop-server grpc-web-clients
 #   tools/setup.sh          lists them
 #
@@ -102,6 +102,7 @@ install_one() {
 	curl) from_packages curl curl "the tests run the commands of README.md" ;;
 	openssl) from_packages openssl openssl "makes and reads certificates, and speaks TLS as a client" ;;
 	gtlsclient) from_packages gtlsclient ngtcp2-client "an HTTP/3 client of another family" ;;
+	redis-server) from_packages redis-server redis-server "what nodes share limits through; tests start their own" ;;
 	chromium) from_packages chromium chromium "a browser, for HTTP/3" ;;
 	gcc) from_packages gcc gcc "the race detector needs a C compiler" && c_library ;;
 	go) command -v go >/dev/null || {

@@ -26,6 +26,8 @@ type Gateway interface {
 	Document() any
 	// UpstreamStates returns the state of each target, for JSON.
 	UpstreamStates() any
+	// LimitStates returns what limits have decided and what they hold, for JSON.
+	LimitStates() any
 	// CertificateStates returns the certificates that are served, for JSON.
 	CertificateStates() any
 	// Explain tells, for JSON, what would become of the request that is described.
@@ -71,6 +73,7 @@ func Handler(g Gateway, token, metricsType string) fasthttp.RequestHandler {
 	})
 	r.GET("/config", func(ctx *fasthttp.RequestCtx) { writeJSON(ctx, g.Document()) })
 	r.GET("/upstreams", func(ctx *fasthttp.RequestCtx) { writeJSON(ctx, g.UpstreamStates()) })
+	r.GET("/limits", func(ctx *fasthttp.RequestCtx) { writeJSON(ctx, g.LimitStates()) })
 	r.GET("/certificates", func(ctx *fasthttp.RequestCtx) { writeJSON(ctx, g.CertificateStates()) })
 	r.POST("/explain", func(ctx *fasthttp.RequestCtx) {
 		what, err := g.Explain(ctx.PostBody())
@@ -102,6 +105,7 @@ GET  /readyz        requests are served
 GET  /metrics       Prometheus metrics
 GET  /config        the document as it is served, without secrets
 GET  /upstreams     the state of each target
+GET  /limits        what limits have decided, and how full their tables are
 GET  /certificates  the certificates that are served, and when they end
 POST /explain       what would become of a request, and why: {"method": "GET", "url": "http://host/path",
                     "headers": {}, "client": "192.0.2.1"}; nothing is sent or counted

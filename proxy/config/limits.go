@@ -49,6 +49,8 @@ type APIKeySource struct {
 	Source string `yaml:"source" enum:"HEADER|AUTHORIZER" default:"HEADER" doc:"Who gives the key: the request itself, or the authorizer (usageIdentifierKey)."`
 	Header string `yaml:"header" pattern:"^[A-Za-z0-9!#$%&'*+.^_\x60|~-]+$" example:"x-api-key" doc:"The header that the key stands in."`
 	Query  string `yaml:"query" pattern:"^.+$" doc:"The query parameter that the key stands in, where the header is not sent."`
+
+	Announce bool `yaml:"announce" doc:"Tells clients what is left of their plan's throttle and quota on accepted answers too, by the fields RateLimit and RateLimit-Policy."`
 }
 
 // Signature says how requests have to be signed.

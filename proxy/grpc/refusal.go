@@ -5,13 +5,13 @@ import "weir/proxy/exchange"
 // OfRefusal returns the code for an answer that the gateway writes itself. It
 // is that of its HTTP status unless gRPC's library says it more exactly
 // (statuscodes: malformed calls are INTERNAL and never INVALID_ARGUMENT, which
-// belongs to services; too large is RESOURCE_EXHAUSTED; an unknown method
+// belongs to services; too large and too many are RESOURCE_EXHAUSTED; an unknown method
 // UNIMPLEMENTED). Whether a deadline has passed is for the caller to know.
 func OfRefusal(r *exchange.Refusal) Code {
 	switch r {
 	case exchange.ClientGone:
 		return Cancelled
-	case exchange.BodyTooLarge:
+	case exchange.BodyTooLarge, exchange.Throttled, exchange.TooManyAtOnce, exchange.QuotaExceeded:
 		return ResourceExhausted
 	case exchange.NoRoute, exchange.NoDomain, exchange.NoMethod, exchange.Trace, exchange.NotImplemented:
 		return Unimplemented

@@ -118,6 +118,7 @@ func (l *jsonLine) addUpstream(r *Record) {
 func (l *jsonLine) addOutcome(r *Record) {
 	l.text("cache", r.CacheResult)
 	l.text("cause", r.Cause)
+	l.text("limit", r.Limit)
 	l.text("error", r.ErrorMessage)
 	l.text("error_type", r.ErrorType)
 	l.text("waf", r.WAFAction)
@@ -133,6 +134,7 @@ func (l *jsonLine) addCaller(r *Record) {
 	l.bytes("trace_id", traceIDOf(r.TraceParent))
 	l.text("principal", r.Authorizer.Principal)
 	l.text("api_key_id", r.Identity.APIKeyID)
+	l.text("usage_plan", r.UsagePlan)
 	l.bytes("connection_id", r.ConnectionID)
 	l.text("event_type", r.EventType)
 	l.bytes("message_id", r.MessageID)

@@ -24,6 +24,7 @@ func fullRecord() *Record {
 	r.UpstreamError, r.CacheResult, r.Cause = "reset by peer", "miss", "upstream_reset"
 	r.ErrorMessage, r.ErrorType, r.WAFAction = "Bad Gateway", "INTEGRATION_FAILURE", "WAF_ALLOW"
 	r.Aborted, r.Upgraded, r.Identity.APIKeyID = true, true, "k1"
+	r.Limit, r.UsagePlan = "per-address", "gold"
 	r.ConnectionID, r.EventType, r.MessageID = []byte("c1"), "MESSAGE", []byte("m1")
 	return r
 }

@@ -57,6 +57,9 @@ type Record struct {
 	UserAgent   []byte
 	Referer     []byte
 
+	Limit     string // that refused the request
+	UsagePlan string // id of the plan that the caller's API key has for the stage
+
 	Identity   Identity
 	Authorizer Authorizer
 

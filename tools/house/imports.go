@@ -75,8 +75,10 @@ func Allowed() map[string][]string {
 		},
 
 		// For the people who work on weir.
-		"weir/bench":          {"weir/proxy", "weir/proxy/config", "weir/proxy/exchange", fasthttp, zerolog, sys},
-		"weir/loadtest":       {},
+		"weir/bench":                      {"weir/proxy", "weir/proxy/config", "weir/proxy/exchange", fasthttp, zerolog, sys},
+		"weir/loadtest":                   {},
+		"weir/ratelimit/shared/redistest": {},
+
 		"weir/tools/compare":  {sys},
 		"weir/tools/docs":     {"weir/proxy", "weir/proxy/config", "weir/proxy/exchange", "weir/proxy/observe"},
 		"weir/tools/house":    {},
@@ -91,7 +93,7 @@ func Allowed() map[string][]string {
 func TestsMayImport() []string {
 	return []string{
 		"github.com/aws/aws-sdk-go-v2", "github.com/aws/smithy-go",
-		"github.com/fasthttp/websocket", "github.com/prometheus/client_golang", "github.com/quic-go/qpack", "github.com/quic-go/quic-go", "github.com/rogpeppe/go-internal",
+		"github.com/dunglas/httpsfv", "github.com/fasthttp/websocket", "github.com/prometheus/client_golang", "github.com/quic-go/qpack", "github.com/quic-go/quic-go", "github.com/rogpeppe/go-internal",
 		"github.com/rs/zerolog", "github.com/santhosh-tekuri/jsonschema/v6", "github.com/valyala/fasthttp",
 		"go.uber.org/goleak", "go.yaml.in/yaml/v3", "golang.org/x/net", "golang.org/x/sys", "pgregory.net/rapid",
 	}

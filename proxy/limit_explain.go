@@ -1,0 +1,65 @@
+package proxy
+
+import (
+	"strconv"
+	"time"
+
+	"weir/ratelimit"
+)
+
+// explainLimit tells what l would decide now. Nothing is taken.
+func (g *Gateway) explainLimit(r *request, l *limit) {
+	if l.atOnce > 0 {
+		r.explained.add("limit", "%s lets %d in at once; how many are is not asked", l.name, l.atOnce)
+	}
+	if !l.hasRate {
+		return
+	}
+	if l.shared != nil {
+		r.explained.add("limit", "%s is shared; it lets %s through, and is not asked", l.name, describeRate(l.rate))
+		return
+	}
+	now := g.limits.clock.At(r.x.Start)
+	var d ratelimit.Decision
+	if l.identity != nil {
+		r.identity = l.identity.append(r.identity[:0], r)
+		d = l.table.Peek(l.table.Key(r.identity), now, l.rate, l.delay)
+	} else {
+		d = l.bucket.Peek(now, l.rate, l.delay)
+	}
+	g.explainDecision(r, l, l.rate, d)
+}
+
+// explainDecision tells of a decision that was not made.
+func (g *Gateway) explainDecision(r *request, l *limit, rate ratelimit.Rate, d ratelimit.Decision) {
+	what := "would let it through"
+	switch {
+	case !d.Allowed:
+		what = "would refuse it, and let it through after " + d.Wait.Round(time.Millisecond).String()
+	case d.Wait > 0:
+		what = "would hold it back for " + d.Wait.Round(time.Millisecond).String()
+	}
+	if l.dryRun {
+		what += ", but only counts"
+	}
+	r.explained.add("limit", "%s %s; it lets %s through, %d are left", l.name, what, describeRate(rate), d.Remaining)
+}
+
+func describeRate(rate ratelimit.Rate) string {
+	return "one every " + rate.Every().String() + " and bursts of " + strconv.FormatInt(rate.Burst(), 10)
+}
+
+// explainPlan tells what the caller's plan would decide now.
+func (g *Gateway) explainPlan(r *request, l *routeLimits) {
+	c, now := &r.caller, g.limits.clock.At(r.x.Start)
+	for _, key := range l.keysOf(r.x.Request.Method()) {
+		if bucket, rate, ok := c.member.Method(key); ok {
+			g.explainDecision(r, l.plan.method, rate, bucket.Peek(now, rate, 0))
+			break
+		}
+	}
+	if bucket, rate, ok := c.member.Throttle(); ok {
+		g.explainDecision(r, l.plan.throttle, rate, bucket.Peek(now, rate, 0))
+	}
+	r.explained.add("quota", "the key %s has sent %d requests under the plan %q in this period", c.keyID(), c.member.Used(r.x.Start), c.plan())
+}

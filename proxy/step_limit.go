@@ -1,0 +1,8 @@
+package proxy
+
+// limit holds requests to the limits that need no caller, the account's throttle
+// last: what can be refused cheaply is refused before anybody is asked who calls.
+func (g *Gateway) limit(r *request) bool {
+	l := r.route.limits
+	return l == nil || g.takeAll(r, l.first)
+}

@@ -1,0 +1,225 @@
+package shared
+
+import (
+	"context"
+	"crypto/sha256"
+	"crypto/tls"
+	"encoding/base64"
+	"net"
+	"strconv"
+	"time"
+
+	"github.com/redis/rueidis"
+)
+
+const (
+	// dialing is the longest that a connection may take to be made.
+	dialing = time.Second
+	// stay is how long a node counts after its last heartbeat, beat the time between two.
+	stay, beat = 5 * time.Second, time.Second
+)
+
+// connect makes the first connection, however long that takes, and starts what
+// needs it. Later ones rueidis makes by itself.
+func (c *Client) connect() {
+	for {
+		redis, err := rueidis.NewClient(c.options())
+		if err == nil {
+			c.redis.Store(&redis)
+			break
+		}
+		for i := range c.lanes[:1] {
+			l := &c.lanes[i]
+			l.mutex.Lock()
+			l.err = err
+			l.mutex.Unlock()
+			c.mark(l, true, err)
+		}
+		pause := probing
+		if _, answered := rueidis.IsRedisErr(err); answered {
+			pause = 10 * probing // a wrong password does not become right, and each try is a line in Redis' log
+		}
+		if !c.sleep(pause) {
+			return
+		}
+	}
+	c.spread.Store((*c.redis.Load()).Mode() == rueidis.ClientModeCluster)
+	for i := range c.used() {
+		l := &c.lanes[i]
+		l.key = c.config.Prefix + ":probe:{" + slotTag(i) + "}"
+		for range workers {
+			c.start(l.work)
+		}
+		c.start(l.look)
+	}
+	c.start(c.beat)
+	c.start(c.settle)
+}
+
+// options are such that nothing is tried twice and nothing waits long: whether
+// to ask again is decided here, not in rueidis.
+func (c *Client) options() rueidis.ClientOption {
+	dialer := net.Dialer{Timeout: dialing, KeepAlive: time.Second}
+	return rueidis.ClientOption{
+		InitAddress:         c.config.Addresses,
+		Username:            c.config.Username,
+		Password:            c.config.Password,
+		TLSConfig:           c.config.TLS,
+		ClientName:          "weir-" + c.node,
+		Dialer:              dialer,
+		DialCtxFn:           c.dial,
+		ConnWriteTimeout:    dialing,
+		DisableRetry:        true,
+		DisableCache:        true,
+		AlwaysPipelining:    true, // a late answer must not cost the connection
+		PipelineMultiplex:   -1,
+		ReadBufferEachConn:  64 << 10,
+		WriteBufferEachConn: 64 << 10,
+		Sentinel: rueidis.SentinelOption{
+			MasterSet:               c.config.Sentinel,
+			Username:                c.config.SentinelUsername,
+			Password:                c.config.SentinelPassword,
+			TLSConfig:               c.config.TLS,
+			Dialer:                  dialer,
+			TopologyRefreshInterval: time.Second,
+		},
+	}
+}
+
+// dial connects; Close cuts whatever it has connected.
+func (c *Client) dial(ctx context.Context, address string, dialer *net.Dialer, config *tls.Config) (net.Conn, error) {
+	if c.io.Err() != nil {
+		return nil, errClosed
+	}
+	ctx, cancel := context.WithTimeout(ctx, dialing)
+	defer cancel()
+	defer context.AfterFunc(c.io, cancel)()
+	var conn net.Conn
+	var err error
+	if config != nil {
+		conn, err = (&tls.Dialer{NetDialer: dialer, Config: config}).DialContext(ctx, "tcp", address)
+	} else {
+		conn, err = dialer.DialContext(ctx, "tcp", address)
+	}
+	if err != nil {
+		return nil, err
+	}
+	return &cuttable{Conn: conn, keep: context.AfterFunc(c.io, func() { _ = conn.Close() })}, nil
+}
+
+// cuttable is a connection that ends with the client.
+type cuttable struct {
+	net.Conn
+	keep func() bool
+}
+
+func (c *cuttable) Close() error {
+	c.keep()
+	return c.Conn.Close()
+}
+
+// used returns the lanes that keys can be on.
+func (c *Client) used() []lane {
+	if c.spread.Load() {
+		return c.lanes[:]
+	}
+	return c.lanes[:1]
+}
+
+// key returns the key of an identity under a name, and its slot. The identity
+// is hashed, so that nothing of a client can be read in Redis.
+func (c *Client) key(kind string, identity []byte, name string) (key string, slot int) {
+	sum := sha256.Sum256(identity)
+	var tag [22]byte
+	base64.RawURLEncoding.Encode(tag[:], sum[:16])
+	b := make([]byte, 0, len(c.config.Prefix)+len(kind)+len(name)+28)
+	b = append(b, c.config.Prefix...)
+	b = append(b, ':')
+	b = append(b, kind...)
+	b = append(b, ":{"...)
+	b = append(b, tag[:]...)
+	b = append(b, "}:"...)
+	b = append(b, name...)
+	return string(b), slotOf(tag[:])
+}
+
+// lane returns the lane of a slot.
+func (c *Client) lane(slot int) *lane {
+	if !c.spread.Load() {
+		return &c.lanes[0]
+	}
+	return &c.lanes[slot*lanes/slots]
+}
+
+// slots is how many parts the keys of a Cluster are in.
+const slots = 16384
+
+// slotOf returns the slot of a hash tag: CRC-16/XMODEM, as Redis Cluster has it.
+func slotOf[T string | []byte](tag T) int {
+	var crc uint16
+	for i := range len(tag) {
+		crc ^= uint16(tag[i]) << 8
+		for range 8 {
+			if crc&0x8000 != 0 {
+				crc = crc<<1 ^ 0x1021
+			} else {
+				crc <<= 1
+			}
+		}
+	}
+	return int(crc % slots)
+}
+
+// slotTag returns a hash tag whose slot is of the lane.
+func slotTag(lane int) string {
+	for i := 0; ; i++ {
+		if tag := strconv.Itoa(i); slotOf(tag)*lanes/slots == lane {
+			return tag
+		}
+	}
+}
+
+// beat tells the others that this node is there, and counts them.
+func (c *Client) beat() {
+	defer c.depart()
+	for {
+		q := question{script: c.scripts.nodes, key: c.config.Prefix + ":nodes"}
+		q.with(c.node, strconv.FormatInt(stay.Milliseconds(), 10))
+		if c.run(dialing, []*question{&q}); q.err == nil && c.config.Nodes == 0 {
+			c.share(max(1, q.answer[0]))
+		}
+		pause := beat
+		if q.err != nil {
+			pause = probing
+		}
+		if !c.sleep(pause) {
+			return
+		}
+	}
+}
+
+// share takes note of how many nodes there are.
+func (c *Client) share(nodes int64) {
+	if c.nodes.Swap(nodes) == nodes {
+		return
+	}
+	c.mutex.Lock()
+	defer c.mutex.Unlock()
+	for _, l := range c.limits {
+		l.set(l.terms.Load().terms)
+	}
+	for _, q := range c.quotas {
+		t := q.terms.Load()
+		q.set(t.allowance, t.mode, t.away)
+	}
+}
+
+// depart tells the others that this node is no more.
+func (c *Client) depart() {
+	if away, _, _ := c.State(); away {
+		return
+	}
+	q := question{script: c.scripts.nodes, key: c.config.Prefix + ":nodes"}
+	q.with(c.node, "0")
+	c.run(patience, []*question{&q})
+}
