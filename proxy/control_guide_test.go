@@ -34,27 +34,32 @@ func TestKeysGuide(t *testing.T) {
 		answer []byte
 		ran    int
 	)
-	id := regexp.MustCompile(`^([a-z]+)=[a-z0-9]{10}$`)
+	given := regexp.MustCompile(`^([a-z]+)=[A-Za-z0-9]+$`)
+	local := strings.NewReplacer("localhost:8081", g.ControlAddress(), "localhost:8080", g.address())
 	for _, block := range regexp.MustCompile("(?s)```sh\n(.*?)```").FindAllStringSubmatch(string(page), -1) {
 		for line := range strings.Lines(block[1]) {
 			line = strings.TrimSpace(line)
-			switch name := id.FindStringSubmatch(line); {
+			switch name := given.FindStringSubmatch(line); {
 			case name != nil:
-				var made struct{ ID string }
+				var made struct{ ID, Value string }
 				if err := json.Unmarshal(answer, &made); err != nil || made.ID == "" {
 					t.Fatalf("%s: the answer before is %s; want an id in it", line, answer)
 				}
-				before.WriteString(name[1] + "=" + made.ID + "\n")
+				set := made.ID
+				if name[1] == "value" {
+					set = made.Value
+				}
+				before.WriteString(name[1] + "=" + set + "\n")
 				continue
 			case strings.HasPrefix(line, "export "):
-				before.WriteString(strings.ReplaceAll(line, "localhost:8081", g.ControlAddress()) + "\n")
+				before.WriteString(local.Replace(line) + "\n")
 				continue
 			case strings.HasPrefix(line, "aws ") && !hasAWS:
 				continue
 			case strings.HasPrefix(line, "curl "):
 				line = "curl -sSf --max-time 10 " + strings.TrimPrefix(line, "curl ")
 			}
-			cmd := exec.CommandContext(t.Context(), "sh", "-c", before.String()+strings.ReplaceAll(line, "localhost:8081", g.ControlAddress()))
+			cmd := exec.CommandContext(t.Context(), "sh", "-c", before.String()+local.Replace(line))
 			cmd.Dir = directory
 			if answer, err = cmd.CombinedOutput(); err != nil {
 				t.Fatalf("%s: %v\n%s", line, err, answer)

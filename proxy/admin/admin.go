@@ -95,7 +95,7 @@ func Handler(g Gateway, token, metricsType string) fasthttp.RequestHandler {
 	r.GET("/debug/pprof/{profile}", pprofhandler.PprofHandler)
 	r.POST("/debug/pprof/symbol", pprofhandler.PprofHandler)
 	controlPlane{g}.mount(r)
-	return fasthttp.CompressHandler(guard(token, own(token != "", bound(r.Handler))))
+	return fasthttp.CompressHandler(bound(guard(token, own(token != "", r.Handler))))
 }
 
 const pages = `weir control

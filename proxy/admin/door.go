@@ -48,7 +48,6 @@ func own(guarded bool, next fasthttp.RequestHandler) fasthttp.RequestHandler {
 		if host := string(ctx.Host()); origin != "" && !reads {
 			_, page, _ := strings.Cut(origin, "://")
 			if page != host || !guarded && !isAddress(host) {
-				ctx.SetConnectionClose() // the body is not read
 				refuse(ctx, 403, "origin", "AccessDeniedException", "Pages of other origins may change nothing here.")
 				return
 			}
@@ -75,7 +74,8 @@ const MaxBody = 1 << 20
 // the client comes to reading the answer.
 const maxDrained = 16 << 20
 
-// bound reads the body, and refuses one of more than MaxBody.
+// bound reads the body, and refuses one of more than MaxBody. It comes before
+// all else: what nobody has read would be the next request on the connection.
 func bound(next fasthttp.RequestHandler) fasthttp.RequestHandler {
 	return func(ctx *fasthttp.RequestCtx) {
 		stream := ctx.RequestBodyStream()
