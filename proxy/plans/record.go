@@ -37,7 +37,7 @@ func putKey(k Key, values []*credential) put {
 	r := keyRecord{Key: k}
 	r.Key.FormerUntil = time.Time{}
 	for _, c := range values {
-		r.Values = append(r.Values, valueRecord{c.digest[:], c.version, c.until.Load()})
+		r.Values = append(r.Values, valueRecord{c.digest[:], c.version, c.until})
 	}
 	return put{inKeys, k.ID, encode(r)}
 }
