@@ -105,7 +105,9 @@ func TestModel(t *testing.T) {
 			}
 			return nil
 		}
-		draw := func() []string { return rapid.SliceOfNDistinct(rapid.SampledFrom(names), 0, 3, rapid.ID).Draw(t, "stages") }
+		draw := func() []string {
+			return rapid.SliceOfNDistinct(rapid.SampledFrom(names), 0, 3, rapid.ID).Draw(t, "stages")
+		}
 		t.Repeat(map[string]func(*rapid.T){
 			"create key": func(t *rapid.T) {
 				k, err := s.CreateKey(NewKey{Name: "k", Enabled: true})
