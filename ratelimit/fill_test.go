@@ -23,5 +23,5 @@ func TestTableHoldsItsCapacity(t *testing.T) {
 	f(1, 0)
 	f(100, 0)
 	f(10_000, 0)
-	f(million, 10)
+	f(200_000, 10)
 }
