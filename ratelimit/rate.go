@@ -3,6 +3,7 @@ package ratelimit
 import (
 	"fmt"
 	"math"
+	"math/bits"
 	"time"
 )
 
@@ -50,7 +51,30 @@ func (r Rate) Every() time.Duration { return time.Duration(r.every) }
 // Burst returns how many tokens are kept.
 func (r Rate) Burst() int64 { return r.burst }
 
-// Decision is what became of one attempt.
+// String returns the rate as in "10/s, burst 20", by the largest unit in which
+// it is at least one.
+func (r Rate) String() string {
+	if r.burst == 0 {
+		return "nothing"
+	}
+	unit, name := time.Second, "s"
+	if r.every > int64(time.Hour) {
+		unit, name = 24*time.Hour, "day"
+	} else if r.every > int64(time.Minute) {
+		unit, name = time.Hour, "h"
+	} else if r.every > int64(time.Second) {
+		unit, name = time.Minute, "min"
+	}
+	return fmt.Sprintf("%.6g/%s, burst %d", float64(unit)/float64(r.every), name, r.burst)
+}
+
+// key tells rates apart in a table.
+func (r Rate) key() uint64 {
+	return proper(bits.RotateLeft64(uint64(r.every)*golden, 32) ^ uint64(r.burst))
+}
+
+// Decision is what became of one attempt. With the zero Rate nothing is ever
+// allowed, and all of it is zero.
 type Decision struct {
 	// Allowed tells whether the attempt may go on, after Wait.
 	Allowed bool
