@@ -12,7 +12,7 @@ import (
 func TestAllocNothing(t *testing.T) {
 	s := openAt(t, Options{Directory: t.TempDir(), Flush: time.Hour})
 	p := must[Plan](t)(s.CreatePlan(Plan{
-		Name: "p", Quota: &Quota{Limit: maxCount, Offset: 1, Period: ratelimit.Month}, Throttle: &Throttle{1, 1},
+		Name: "p", Quota: &Quota{Limit: MaxQuota, Offset: 1, Period: ratelimit.Month}, Throttle: &Throttle{1, 1},
 		Stages: []Stage{{API: "pets", Stage: "prod", Throttle: map[string]Throttle{"/pets/GET": {1, 1}}}},
 	}))
 	k := must[Issued](t)(s.CreateKey(NewKey{Name: "one", Enabled: true}))

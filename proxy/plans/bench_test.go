@@ -14,7 +14,7 @@ import (
 // many makes a store with n keys in one plan.
 func many(b *testing.B, n int, o Options) (*Store, [][]byte) {
 	s := openAt(b, o)
-	plan := must[Plan](b)(s.CreatePlan(Plan{Name: "p", Stages: stages("pets/prod"), Quota: &Quota{Limit: maxCount, Period: ratelimit.Month}}))
+	plan := must[Plan](b)(s.CreatePlan(Plan{Name: "p", Stages: stages("pets/prod"), Quota: &Quota{Limit: MaxQuota, Period: ratelimit.Month}}))
 	var text strings.Builder
 	text.WriteString("name,key,usageplanids\n")
 	values := make([][]byte, n)

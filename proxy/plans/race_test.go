@@ -116,7 +116,7 @@ func TestTogether(t *testing.T) {
 func TestDayTurnsOnce(t *testing.T) {
 	clock := &hand{at: time.Date(2026, 11, 24, 12, 0, 0, 0, time.UTC)}
 	s := openAt(t, Options{Now: clock.now})
-	plan, k := gold(t, s, maxCount, ratelimit.Month)
+	plan, k := gold(t, s, MaxQuota, ratelimit.Month)
 	m := member(t, s, k.Value, "pets/prod")
 	const days, each = 20, 500
 	for day := range days {
