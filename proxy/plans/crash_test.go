@@ -58,7 +58,7 @@ func TestKill(t *testing.T) {
 	}
 	o := Options{Directory: t.TempDir()}
 	s := openAt(t, o)
-	p := must[Plan](t)(s.CreatePlan(Plan{Name: "p", Stages: stages("pets/prod"), Quota: &Quota{Limit: maxCount, Period: ratelimit.Month}}))
+	p := must[Plan](t)(s.CreatePlan(Plan{Name: "p", Stages: stages("pets/prod"), Quota: &Quota{Limit: MaxQuota, Period: ratelimit.Month}}))
 	k := must[Issued](t)(s.CreateKey(NewKey{Name: "one", Enabled: true, Value: valueOf(1)}))
 	must[Key](t)(s.AddPlanKey(p.ID, k.Key.ID))
 	// More keys than one page has, so that pages split and move.

@@ -197,7 +197,7 @@ func (s *Store) readKey(value []byte) error {
 		if copy(c.digest[:], v.Digest) != len(c.digest) {
 			return errors.New("a digest has another length")
 		}
-		c.until.Store(v.Until)
+		c.until = v.Until
 		i.values = append(i.values, c)
 	}
 	if len(i.values) == 0 {
