@@ -82,7 +82,7 @@ func (c *compiler) limits(at place, i int, s config.Stage) *routeLimits {
 	if of.Signature != nil {
 		out.signature = c.signature(of.Signature, config.Path("apis", at.api, "routes", i, "signature"))
 	}
-	if out.needsKey || out.signature != nil {
+	if out.hasPlans() {
 		out.plan = planLimits{c.planLimit("method", "plan-method"), c.planLimit("throttle", "plan"), c.planLimit("quota", "quota")}
 		out.methodKeys = planKeys(of)
 		out.announce = api.APIKey != nil && api.APIKey.Announce
@@ -95,6 +95,10 @@ func (c *compiler) limits(at place, i int, s config.Stage) *routeLimits {
 	}
 	return out
 }
+
+// hasPlans tells whether the plan of a caller holds on the route: where a key is
+// needed, or a signature tells of one.
+func (l *routeLimits) hasPlans() bool { return l.needsKey || l.signature != nil }
 
 // namesOf joins lists of names; one that stands in several holds once.
 func namesOf(lists ...[]string) (out []string) {

@@ -57,7 +57,7 @@ func (g *Gateway) authenticate(r *request) bool {
 		why = g.identifyKey(r, l.keySource)
 	}
 	c := &r.caller
-	if c.key != nil {
+	if c.key != nil && l.hasPlans() {
 		c.member, c.isMember = c.key.Member(l.stage)
 	}
 	if r.explained != nil {
