@@ -3,7 +3,6 @@ package admin
 import (
 	"bytes"
 	"errors"
-	"fmt"
 	"strings"
 	"time"
 
@@ -52,15 +51,15 @@ func seconds(t time.Time) int64 {
 
 // list is a page of what a collection has.
 type list[T any] struct {
-	Item     []T      `json:"item"`
+	Items    []T      `json:"item"`
 	Position string   `json:"position,omitempty"`
 	Warnings []string `json:"warnings,omitempty"`
 }
 
 func show[S, T any](items []S, position string, f func(S) T) list[T] {
-	shown := list[T]{Item: make([]T, len(items)), Position: position}
+	shown := list[T]{Items: make([]T, len(items)), Position: position}
 	for i, item := range items {
-		shown.Item[i] = f(item)
+		shown.Items[i] = f(item)
 	}
 	return shown
 }
@@ -185,8 +184,5 @@ func rotateKey(c *call) (int, any, error) {
 		}
 	}
 	issued, err := c.store.Rotate(c.key, overlap, r.Value)
-	if err != nil {
-		return 0, nil, fmt.Errorf("cannot rotate: %w", err)
-	}
-	return 200, showIssued(issued), nil
+	return 200, showIssued(issued), err
 }
