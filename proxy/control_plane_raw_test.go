@@ -173,6 +173,22 @@ func TestControlBodyTooLarge(t *testing.T) {
 	}
 }
 
+// The body of a request that is refused must not become the next request.
+func TestControlRefusalsReadBodies(t *testing.T) {
+	t.Parallel()
+	g := startGateway(t, twoStages, withControl, func(o *Options) { o.ControlToken = "t" })
+	c := dialRaw(t, g.ControlAddress())
+	hidden := strings.Repeat("x", 300<<10) + "\r\n\r\nGET /readyz HTTP/1.1\r\nHost: c\r\n\r\n"
+	c.send(fmt.Sprintf("POST /apikeys HTTP/1.1\r\nHost: c\r\nContent-Length: %d\r\n\r\n", len(hidden)), hidden,
+		"GET /healthz HTTP/1.1\r\nHost: c\r\nConnection: close\r\n\r\n")
+	if a := c.answer("POST"); a.Status != 401 || a.Header.Get("x-amzn-ErrorType") != "UnauthorizedException" {
+		t.Errorf("without the token: got %d %v", a.Status, a.Header)
+	}
+	if a := c.answer("GET"); a.Status != 200 || a.Body != "ok\n" || !a.Close {
+		t.Errorf("the next request: got %d %q; want that of /healthz", a.Status, a.Body)
+	}
+}
+
 // A page of some website must not make a browser change anything.
 func TestControlOrigins(t *testing.T) {
 	t.Parallel()
