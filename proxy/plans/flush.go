@@ -1,7 +1,6 @@
 package plans
 
 import (
-	"cmp"
 	"os"
 	"slices"
 	"strings"
@@ -45,9 +44,6 @@ func (s *Store) writeUses() error {
 	if len(dirty) == 0 && !s.file.alarm.Load() {
 		return nil
 	}
-	slices.SortFunc(dirty, func(a, b *use) int { // as the pages are
-		return cmp.Or(strings.Compare(a.plan, b.plan), strings.Compare(a.key, b.key))
-	})
 	records := make([]useRecord, len(dirty))
 	puts := make([]put, 0, len(dirty))
 	for n, u := range dirty {

@@ -192,17 +192,19 @@ func (s *Store) readKey(value []byte) error {
 	}
 	i := &Identity{id: r.Key.ID, key: r.Key}
 	i.enabled.Store(r.Key.Enabled)
+	var values []*credential
 	for _, v := range r.Values {
 		c := &credential{identity: i, version: v.Version}
 		if copy(c.digest[:], v.Digest) != len(c.digest) {
 			return errors.New("a digest has another length")
 		}
 		c.until = v.Until
-		i.values = append(i.values, c)
+		values = append(values, c)
 	}
-	if len(i.values) == 0 {
+	if len(values) == 0 {
 		return errors.New("it has no value")
 	}
+	i.setCredentials(values...)
 	s.keys[i.id] = i
 	return nil
 }
