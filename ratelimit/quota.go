@@ -34,15 +34,57 @@ func (p Period) String() string { return [...]string{"DAY", "WEEK", "MONTH"}[p] 
 // Window returns the period that t is in: from start up to end, both midnights
 // in UTC.
 func (p Period) Window(t time.Time) (start, end time.Time) {
-	y, m, d := t.UTC().Date()
+	from, to := p.days(t)
+	return midnight(from), midnight(to)
+}
+
+// days returns the days, counted from 1970, on which the period of t begins
+// and ends, without what lies half a million days off.
+func (p Period) days(t time.Time) (start, end int64) {
+	const ofDay = 24 * 60 * 60
+	seconds := min(max(t.Unix(), -mostDays*ofDay), mostDays*ofDay)
+	day := seconds / ofDay
+	if seconds%ofDay < 0 {
+		day--
+	}
 	switch p {
 	case Week:
-		start = time.Date(y, m, d-int(t.UTC().Weekday()), 0, 0, 0, 0, time.UTC)
-		return start, start.AddDate(0, 0, 7)
+		start = day - (((day+4)%7 + 7) % 7) // day 0 was a Thursday
+		return start, start + 7
 	case Month:
-		start = time.Date(y, m, 1, 0, 0, 0, 0, time.UTC)
-		return start, start.AddDate(0, 1, 0)
+		y, m, d := time.Unix(seconds, 0).UTC().Date()
+		start = day - int64(d-1)
+		return start, start + int64(time.Date(y, m+1, 0, 0, 0, 0, 0, time.UTC).Day())
 	}
-	start = time.Date(y, m, d, 0, 0, 0, 0, time.UTC)
-	return start, start.AddDate(0, 0, 1)
+	return day, day + 1
+}
+
+// end returns when the period ends that the day is in.
+func (p Period) end(day int64) time.Time {
+	_, end := p.days(midnight(day))
+	return midnight(end)
+}
+
+// midnight returns when the day begins.
+func midnight(day int64) time.Time { return time.Unix(day*24*60*60, 0).UTC() }
+
+// Quota is how much may be used in each period. Like in AWS, Offset is
+// subtracted from Limit in the first period, which is the one that First is in;
+// with the zero First there is none.
+type Quota struct {
+	Limit, Offset int64
+	Period        Period
+	First         time.Time
+}
+
+// limit returns how much may be used in the period that begins on the day start.
+func (q Quota) limit(start int64) int64 {
+	limit := q.Limit
+	if q.Offset != 0 && !q.First.IsZero() {
+		// A counter that was kept by another period begins within this one.
+		if first, end := q.Period.days(q.First); first <= start && start < end {
+			limit -= q.Offset
+		}
+	}
+	return min(max(limit, 0), mostUsed)
 }

@@ -25,8 +25,8 @@ type Table struct {
 	overflowed atomic.Uint64
 }
 
-// NewTable returns a table for as many keys as capacity says. It takes 16 to
-// 48 bytes a key, 34 MB for a million, but none before there are keys.
+// NewTable returns a table for as many keys as capacity says. It takes 26
+// bytes a key, and of the system only as keys come.
 func NewTable(capacity int) *Table {
 	return &Table{
 		seed: maphash.MakeSeed(), capacity: max(capacity, 1),

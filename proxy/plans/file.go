@@ -61,9 +61,8 @@ func (f *file) commit(puts []put) error {
 	}
 	f.writing.Lock()
 	defer f.writing.Unlock()
-	err := f.write(puts)
-	f.report(err)
-	if err != nil {
+	if err := f.write(puts); err != nil {
+		f.fail(err)
 		return refuse(ErrUnavailable, "cannot keep the change in %q: %s", f.path(), err)
 	}
 	return nil
@@ -241,19 +240,21 @@ func guarded(do func() error) (err error) {
 	return do()
 }
 
-// report begins or ends the alarm, and says so once.
-func (f *file) report(err error) {
-	if err == nil {
-		if f.alarm.Swap(false) {
-			f.log.Info().Str("file", f.path()).Msg("keys, plans and usage are kept again")
-		}
-		return
-	}
+// fail begins the alarm, and says so once.
+func (f *file) fail(err error) {
 	f.failures.Add(1)
 	text := err.Error()
 	f.last.Store(&text)
 	if !f.alarm.Swap(true) {
 		f.log.Error().Err(err).Str("file", f.path()).Msg("cannot keep keys, plans and usage; requests are served and counted, changes are refused, and it is tried again")
+	}
+}
+
+// settle ends the alarm, when a batch was written: a small change may find
+// room where the batches do not.
+func (f *file) settle() {
+	if f.alarm.Swap(false) {
+		f.log.Info().Str("file", f.path()).Msg("keys, plans and usage are kept again")
 	}
 }
 

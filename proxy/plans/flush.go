@@ -60,6 +60,7 @@ func (s *Store) writeUses() error {
 		}
 		return err
 	}
+	s.file.settle()
 	for n, u := range dirty {
 		u.forget(records[n].ended)
 	}

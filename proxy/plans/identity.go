@@ -28,31 +28,30 @@ func (r Reason) String() string {
 type Identity struct {
 	id      string
 	enabled atomic.Bool
-	plans   atomic.Pointer[[]membership]
+	plans   atomic.Pointer[membership]
 
 	// The store's:
 	key    Key // without FormerUntil
 	values []*credential
 }
 
-// membership is a key in a plan.
+// membership is a key in a plan, and in others. It is immutable.
 type membership struct {
 	use  *use
 	plan *livePlan
+	next *membership // at most MaxPlansOfKey, and one for a stage, so a list is quick
 }
 
-// credential is one value of a key.
+// credential is one value of a key. It is immutable once the registry has it.
 type credential struct {
 	digest   digest
 	identity *Identity
 	version  uint64
-	until    atomic.Int64 // in Unix nanoseconds; 0 for no end
+	until    int64       // in Unix nanoseconds; 0 for no end
+	next     *credential // with the same slot of the registry
 }
 
-func (c *credential) expired(now time.Time) bool {
-	until := c.until.Load()
-	return until != 0 && now.UnixNano() >= until
-}
+func (c *credential) expired(now time.Time) bool { return c.until != 0 && now.UnixNano() >= c.until }
 
 // Identify returns the key that value is one of, or nil and why there is none.
 // It takes no lock and keeps nothing of value.
@@ -65,7 +64,7 @@ func (s *Store) Identify(value []byte) (*Identity, Reason) {
 	switch {
 	case c == nil:
 		return nil, Unknown
-	case c.until.Load() != 0 && c.expired(s.now()):
+	case c.until != 0 && c.expired(s.now()):
 		return nil, Expired
 	case !c.identity.enabled.Load():
 		return nil, Disabled
@@ -94,12 +93,7 @@ func (i *Identity) KeyID() string { return i.id }
 // Member returns what the key has for a stage, named "api/stage", and false
 // where none of its plans is for it.
 func (i *Identity) Member(stage string) (Member, bool) {
-	plans := i.plans.Load()
-	if plans == nil {
-		return Member{}, false
-	}
-	for k := range *plans {
-		m := &(*plans)[k]
+	for m := i.plans.Load(); m != nil; m = m.next {
 		terms := m.plan.terms.Load()
 		if methods, ok := terms.stages[stage]; ok {
 			return Member{m.use, terms, methods}, true

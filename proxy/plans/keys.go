@@ -77,7 +77,7 @@ func (k *Key) check() error {
 func (s *Store) shown(i *Identity) Key {
 	k := i.key.clone()
 	if len(i.values) > 1 {
-		if until := i.values[1].until.Load(); until > s.now().UnixNano() {
+		if until := i.values[1].until; until > s.now().UnixNano() {
 			k.FormerUntil = time.Unix(0, until).UTC()
 		}
 	}
@@ -221,7 +221,7 @@ func (s *Store) Rotate(id string, overlap time.Duration, newValue string) (Issue
 	}
 	key.Updated = s.now().UTC().Truncate(time.Second)
 	former := &credential{digest: i.values[0].digest, identity: i, version: i.values[0].version}
-	former.until.Store(s.now().Add(overlap).UnixNano())
+	former.until = s.now().Add(overlap).UnixNano()
 	newest := &credential{digest: next.values[0].digest, identity: i, version: former.version + 1}
 	values := []*credential{newest, former}
 	if err := s.file.commit([]put{putKey(key, values)}); err != nil {

@@ -2,49 +2,17 @@ package plans
 
 import (
 	"sync"
-	"sync/atomic"
 	"time"
-
-	"weir/ratelimit"
 )
 
-// ledger knows which day it is and what has to be written.
+// ledger knows what has to be written.
 type ledger struct {
-	now   atomic.Pointer[calendar]
 	mutex sync.Mutex
 	dirty []*use
-	wake  chan struct{} // has room for one; filled when the first is added
-}
-
-// calendar is a day, in UTC, and the periods it is in. It is immutable.
-type calendar struct {
-	day      uint16 // since 1970
-	from, to int64  // in Unix seconds
-	start    [3]uint16
-	end      [3]time.Time
+	wake  chan struct{} // has room for one; filled when something is added
 }
 
 const secondsOfDay = 24 * 60 * 60
-
-// calendar returns that of now.
-func (l *ledger) calendar(now time.Time) *calendar {
-	c, unix := l.now.Load(), now.Unix()
-	if c == nil || unix < c.from || unix >= c.to {
-		c = calendarOf(now)
-		l.now.Store(c)
-	}
-	return c
-}
-
-func calendarOf(now time.Time) *calendar {
-	day := dayOf(now)
-	c := &calendar{day: day, from: int64(day) * secondsOfDay, to: (int64(day) + 1) * secondsOfDay}
-	for _, p := range []ratelimit.Period{ratelimit.Day, ratelimit.Week, ratelimit.Month} {
-		start, end := p.Window(now)
-		c.start[p], c.end[p] = dayOf(start), end
-	}
-	return c
-}
 
 // dayOf counts days since 1970, in UTC; 0 for what is before.
 func dayOf(t time.Time) uint16 {

@@ -25,7 +25,7 @@ func (s *Store) load() error {
 	case errors.Is(err, os.ErrNotExist):
 		return nil
 	case err != nil && unwritable(err):
-		f.report(err)
+		f.fail(err)
 		return nil
 	case err != nil:
 		return fmt.Errorf("cannot find the keys and plans: %w", err)
@@ -42,7 +42,7 @@ func (s *Store) load() error {
 	} else if !unwritable(err) {
 		return f.explain(err)
 	}
-	f.report(err)
+	f.fail(err)
 	f.readOnly = true
 	if f.db, err = openDatabase(path, true); err != nil {
 		return f.explain(err)
@@ -197,7 +197,7 @@ func (s *Store) readKey(value []byte) error {
 		if copy(c.digest[:], v.Digest) != len(c.digest) {
 			return errors.New("a digest has another length")
 		}
-		c.until.Store(v.Until)
+		c.until = v.Until
 		i.values = append(i.values, c)
 	}
 	if len(i.values) == 0 {

@@ -74,17 +74,17 @@ func checkKeyInPlans(key string, plans []*Plan) error {
 
 // enrol gives the key its memberships anew. The caller holds change and state.
 func (s *Store) enrol(i *Identity) {
-	var in []membership
+	var in *membership
 	for _, id := range slices.Sorted(maps.Keys(s.plans)) {
 		live := s.plans[id]
 		if s.joined.has(id, i.id) || s.stands.has(id, i.id) {
 			live.members[i.id] = true
-			in = append(in, membership{s.use(id, i.id), live})
+			in = &membership{s.use(id, i.id), live, in}
 		} else {
 			delete(live.members, i.id)
 		}
 	}
-	i.plans.Store(&in)
+	i.plans.Store(in)
 }
 
 // PlanKeys returns a page of the keys in a plan, by their ids, and the position

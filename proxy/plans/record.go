@@ -5,6 +5,8 @@ import (
 	"encoding/json"
 	"hash/crc32"
 	"time"
+
+	"weir/ratelimit"
 )
 
 // Buckets of the file.
@@ -37,7 +39,7 @@ func putKey(k Key, values []*credential) put {
 	r := keyRecord{Key: k}
 	r.Key.FormerUntil = time.Time{}
 	for _, c := range values {
-		r.Values = append(r.Values, valueRecord{c.digest[:], c.version, c.until.Load()})
+		r.Values = append(r.Values, valueRecord{c.digest[:], c.version, c.until})
 	}
 	return put{inKeys, k.ID, encode(r)}
 }
@@ -80,23 +82,27 @@ func checksum(bucket, key string, value []byte) uint32 {
 	return crc32.Update(sum, table, value)
 }
 
-// useRecord is a use as it is kept, but for its days.
+// useRecord is a use as it is kept.
 type useRecord struct {
-	quota, today uint64
-	first        uint32
-	ended        []dayUse
+	start uint16 // of the period that the quota counts
+	used  int64
+	today uint64
+	first uint32
+	ended []dayUse
 }
 
 // snapshot returns what of u is to be kept now.
 func (u *use) snapshot() useRecord {
 	u.mutex.Lock()
 	defer u.mutex.Unlock()
-	return useRecord{u.quota.word.Load(), u.today.word.Load(), u.first.Load(), append([]dayUse(nil), u.ended...)}
+	start, used := u.quota.Load()
+	return useRecord{dayOf(start), used, u.today.word.Load(), u.first.Load(), append([]dayUse(nil), u.ended...)}
 }
 
 // puts appends the records of r.
 func (u *use) puts(to []put, r useRecord) []put {
-	value := binary.BigEndian.AppendUint64(nil, r.quota)
+	value := binary.BigEndian.AppendUint16(nil, r.start)
+	value = binary.BigEndian.AppendUint64(value, uint64(r.used))
 	value = binary.BigEndian.AppendUint64(value, r.today)
 	value = binary.BigEndian.AppendUint32(value, r.first)
 	to = append(to, put{inUses, memberKey(u.plan, u.key), value})
@@ -107,12 +113,13 @@ func (u *use) puts(to []put, r useRecord) []put {
 }
 
 func (u *use) decode(value []byte) bool {
-	if len(value) != 20 {
+	if len(value) != 2+8+8+4 {
 		return false
 	}
-	u.quota.word.Store(binary.BigEndian.Uint64(value))
-	u.today.word.Store(binary.BigEndian.Uint64(value[8:]))
-	u.first.Store(binary.BigEndian.Uint32(value[16:]))
+	// The day is that of a period already, of whatever length.
+	u.quota.Restore(midnight(binary.BigEndian.Uint16(value)), int64(binary.BigEndian.Uint64(value[2:])), ratelimit.Day)
+	u.today.word.Store(binary.BigEndian.Uint64(value[10:]))
+	u.first.Store(binary.BigEndian.Uint32(value[18:]))
 	return true
 }
 

@@ -13,7 +13,7 @@ type registry struct{ shelves [256]atomic.Pointer[shelf] }
 
 // shelf is immutable. It is keyed by the first bytes of digests: those of a
 // keyed hash tell nothing, so how long a look-up takes tells nothing.
-type shelf map[uint64][]*credential
+type shelf map[uint64]*credential
 
 func (r *registry) shelf(d *digest) *atomic.Pointer[shelf] { return &r.shelves[d[0]] }
 
@@ -25,7 +25,7 @@ func (r *registry) find(d *digest) *credential {
 	if on == nil {
 		return nil
 	}
-	for _, c := range (*on)[d.slot()] {
+	for c := (*on)[d.slot()]; c != nil; c = c.next {
 		if subtle.ConstantTimeCompare(c.digest[:], d[:]) == 1 {
 			return c
 		}
@@ -49,22 +49,28 @@ func (r *registry) replace(old, new []*credential) {
 		return next[at]
 	}
 	for _, c := range old {
-		s, slot := on(c), c.digest.slot()
-		var left []*credential
-		for _, other := range s[slot] {
-			if other.digest != c.digest {
-				left = append(left, other)
-			}
-		}
-		if s[slot] = left; left == nil {
-			delete(s, slot)
-		}
+		on(c).remove(c.digest)
 	}
 	for _, c := range new {
 		s, slot := on(c), c.digest.slot()
-		s[slot] = append(append([]*credential(nil), s[slot]...), c)
+		c.next, s[slot] = s[slot], c
 	}
 	for at, s := range next {
 		at.Store(&s)
+	}
+}
+
+// remove takes the credential with this digest out. What shares its slot, which
+// two in 2^64 do, is copied: readers may be at the old ones.
+func (s shelf) remove(d digest) {
+	slot := d.slot()
+	rest := s[slot]
+	delete(s, slot)
+	for ; rest != nil; rest = rest.next {
+		if rest.digest != d {
+			other := *rest
+			other.next = s[slot]
+			s[slot] = &other
+		}
 	}
 }

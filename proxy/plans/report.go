@@ -11,6 +11,8 @@ import (
 	"time"
 
 	bolt "go.etcd.io/bbolt"
+
+	"weir/ratelimit"
 )
 
 // DaysKept is how long usage is kept by day.
@@ -91,9 +93,10 @@ func (s *Store) usesOf(plan, key string) (map[string]*use, *terms, error) {
 // was anything. On a day without use there remains what did before.
 func (s *Store) days(u *use, t *terms, first, last uint16) (days [][2]int64, any bool, err error) {
 	known := make(map[uint16]dayUse)
-	c, from, before := s.ledger.calendar(s.now()), first, dayUse{remaining: noQuota}
+	from, before := first, dayUse{remaining: noQuota}
 	if t.quota != nil { // what remains on the first day comes from the days before
-		from = calendarOf(midnight(first)).start[t.quota.Period]
+		start, _ := t.quota.Period.Window(midnight(first))
+		from = dayOf(start)
 	}
 	r := u.snapshot() // before the file: what is forgotten here later, is there by then
 	err = s.file.view(func(tx *bolt.Tx) error {
@@ -122,7 +125,7 @@ func (s *Store) days(u *use, t *terms, first, last uint16) (days [][2]int64, any
 	for day := from; day <= last; day++ {
 		d, ok := known[day]
 		if !ok {
-			d = dayUse{day, 0, t.unused(u, c, day, before)}
+			d = dayUse{day, 0, t.unused(u, dayOf(s.now()), day, before)}
 		}
 		if before = d; day >= first {
 			any = any || d.used > 0
@@ -133,18 +136,18 @@ func (s *Store) days(u *use, t *terms, first, last uint16) (days [][2]int64, any
 }
 
 // unused returns what remains on a day without use, after the day before.
-func (t *terms) unused(u *use, today *calendar, day uint16, before dayUse) int64 {
+func (t *terms) unused(u *use, today, day uint16, before dayUse) int64 {
 	if t.quota == nil {
 		return noQuota
 	}
-	start := calendarOf(midnight(day)).start[t.quota.Period]
+	start, _ := t.quota.Period.Window(midnight(day))
 	switch {
-	case day == today.day: // SetRemaining counts
+	case day == today: // SetRemaining counts
 		return u.remaining(t, day)
-	case before.day >= start && before.remaining != noQuota:
+	case before.remaining != noQuota && before.day >= dayOf(start):
 		return before.remaining
 	}
-	return t.quota.limitSince(start, uint16(u.first.Load()))
+	return left(new(ratelimit.Usage), midnight(day), t.quotaOf(u))
 }
 
 // SetRemaining gives a key what remains of its quota in the period that is now,
@@ -160,20 +163,23 @@ func (s *Store) SetRemaining(plan, key string, remaining int64) error {
 		return notInPlan(plan, key)
 	case live.plan.Quota == nil:
 		return refuse(ErrConflict, "usage plan %q has no quota", plan)
-	case remaining < 0 || remaining > maxCount:
-		return invalid("remaining", "%d is not in 0 to %d", remaining, int64(maxCount))
+	case remaining < 0 || remaining > MaxQuota:
+		return invalid("remaining", "%d is not in 0 to %d", remaining, int64(MaxQuota))
 	}
-	t, u, c := live.terms.Load(), s.uses[plan][key], s.ledger.calendar(s.now())
-	u.turn(t, c)
-	start := c.start[t.quota.Period]
-	word := pack(start, t.quota.limitSince(start, uint16(u.first.Load()))-remaining)
+	now, t, u := s.now(), live.terms.Load(), s.uses[plan][key]
+	u.turn(t, dayOf(now))
+	var next ratelimit.Usage
+	start, used := u.quota.Load()
+	next.Restore(start, used, ratelimit.Day)
+	next.SetRemaining(now, t.quotaOf(u), remaining)
 	r := u.snapshot()
-	r.quota = word
+	start, r.used = next.Load()
+	r.start = dayOf(start)
 	if err := s.file.commit(u.puts(nil, r)); err != nil {
 		return err
 	}
-	u.quota.word.Store(word)
-	u.mark() // a batch that was begun before may write the word before
+	u.quota.SetRemaining(now, t.quotaOf(u), remaining)
+	u.mark() // a batch that was begun before may write the count before
 	return nil
 }
 

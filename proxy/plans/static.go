@@ -216,7 +216,7 @@ func (s *Store) apply(e *edition) {
 
 // enrolAll gives all keys their memberships. The caller holds change and state.
 func (s *Store) enrolAll() {
-	in := make(map[*Identity][]membership, len(s.keys))
+	in := make(map[*Identity]*membership, len(s.keys))
 	for _, id := range slices.Sorted(maps.Keys(s.plans)) {
 		live := s.plans[id]
 		clear(live.members)
@@ -224,13 +224,12 @@ func (s *Store) enrolAll() {
 			for key := range keys {
 				if i := s.keys[key]; i != nil && !live.members[key] {
 					live.members[key] = true
-					in[i] = append(in[i], membership{s.use(id, key), live})
+					in[i] = &membership{s.use(id, key), live, in[i]}
 				}
 			}
 		}
 	}
 	for _, i := range s.keys {
-		plans := in[i]
-		i.plans.Store(&plans)
+		i.plans.Store(in[i])
 	}
 }

@@ -9,6 +9,9 @@ import (
 	"weir/ratelimit"
 )
 
+// MaxQuota is the largest limit of a quota, which is far beyond what can be used.
+const MaxQuota = 1_000_000_000_000
+
 // Bounds that AWS has as well.
 const (
 	MaxPlansOfKey     = 10
@@ -29,7 +32,7 @@ type terms struct {
 	stages    map[string]map[string]method // by "api/stage", then by "/pets/GET"
 	rate      ratelimit.Rate
 	throttled bool
-	quota     *quotaTerms
+	quota     *Quota
 }
 
 type method struct {
@@ -37,23 +40,13 @@ type method struct {
 	rate ratelimit.Rate
 }
 
-type quotaTerms struct{ Quota }
-
-// limit returns how much the period that c is in has for u.
-func (q *quotaTerms) limit(c *calendar, u *use) int64 {
-	if q.Offset == 0 {
-		return q.Limit
+// quotaOf returns the quota as u has it.
+func (t *terms) quotaOf(u *use) ratelimit.Quota {
+	q := ratelimit.Quota{Limit: t.quota.Limit, Period: t.quota.Period}
+	if t.quota.Offset != 0 {
+		q.Offset, q.First = t.quota.Offset, midnight(uint16(u.first.Load()))
 	}
-	return q.limitSince(c.start[q.Period], uint16(u.first.Load()))
-}
-
-// limitSince returns how much the period that begins at start has, for a key
-// that came on day first.
-func (q *quotaTerms) limitSince(start, first uint16) int64 {
-	if first >= start {
-		return max(q.Limit-q.Offset, 0)
-	}
-	return q.Limit
+	return q
 }
 
 // compile checks p and makes its terms, with slots that stay those of before.
@@ -73,7 +66,8 @@ func (p *Plan) compile(slots map[string]int) (*terms, error) {
 		if err := p.Quota.check(); err != nil {
 			return nil, err
 		}
-		t.quota = &quotaTerms{*p.Quota}
+		q := *p.Quota
+		t.quota = &q
 	}
 	for _, stage := range p.Stages {
 		if err := t.add(stage, slots); err != nil {
@@ -131,8 +125,8 @@ func isResourceMethod(text string) bool {
 
 func (q *Quota) check() error {
 	switch {
-	case q.Limit < 1 || q.Limit > maxCount:
-		return invalid("quota", "a limit of %d is not in 1 to %d", q.Limit, int64(maxCount))
+	case q.Limit < 1 || q.Limit > MaxQuota:
+		return invalid("quota", "a limit of %d is not in 1 to %d", q.Limit, int64(MaxQuota))
 	case q.Offset < 0 || q.Offset > q.Limit:
 		return invalid("quota", "an offset of %d is not in 0 to the limit of %d", q.Offset, q.Limit)
 	case q.Period > ratelimit.Month:

@@ -12,19 +12,19 @@ import (
 // its requests by day. It outlives the membership, so that leaving a plan and
 // joining it again renews nothing.
 type use struct {
+	// What every request touches comes first, for the sake of one cache line.
+	quota  ratelimit.Usage
+	today  counter       // of the day
+	first  atomic.Uint32 // the day on which the key came, which is when its first period is
+	marked atomic.Bool   // the ledger has it to be written
+	ledger *ledger
+	bucket ratelimit.Bucket
+
 	plan, key string
-	ledger    *ledger
+	methods   atomic.Pointer[[]*ratelimit.Bucket] // by slot of the plan; made when first asked for
 
-	bucket  ratelimit.Bucket
-	methods atomic.Pointer[[]*ratelimit.Bucket] // by slot of the plan; made when first asked for
-
-	quota counter       // since the first day of a period
-	today counter       // since a midnight
-	first atomic.Uint32 // the day on which the key came, which is when its first period is
-
-	marked atomic.Bool // the ledger has it to be written
-	mutex  sync.Mutex
-	ended  []dayUse // days that are over and not yet written, or never, at most DaysKept
+	mutex sync.Mutex
+	ended []dayUse // days that are over and not yet written, or never, at most DaysKept
 }
 
 // dayUse is what was used on a day, and what remained at its end, which is
@@ -36,50 +36,25 @@ type dayUse struct {
 
 const noQuota = -1
 
-// counter is a day, counted from 1970, and a signed count since it, in one
-// word: whoever sees a new day first begins it, once.
+// counter is a day, counted from 1970, and a count since it, in one word.
 type counter struct{ word atomic.Uint64 }
 
 const countBits = 48
 
-// maxCount is the largest limit of a quota.
-const maxCount = 1<<(countBits-1) - 1
-
-func pack(day uint16, count int64) uint64 {
-	return uint64(day)<<countBits | uint64(count)&(1<<countBits-1)
-}
+func pack(day uint16, count int64) uint64 { return uint64(day)<<countBits | uint64(count) }
 
 func unpack(word uint64) (day uint16, count int64) {
-	return uint16(word >> countBits), int64(word<<(64-countBits)) >> (64 - countBits)
+	return uint16(word >> countBits), int64(word & (1<<countBits - 1))
 }
 
 func (c *counter) load() (day uint16, count int64) { return unpack(c.word.Load()) }
 
-// take counts one more since day, up to limit, and returns the count. A day
-// before the one counted does not begin anew: clocks that step back renew
-// nothing.
-func (c *counter) take(day uint16, limit int64) (count int64, ok bool) {
+// giveBack takes one off what was counted on day.
+func (c *counter) giveBack(day uint16) {
 	for {
 		word := c.word.Load()
-		since, count := unpack(word)
-		if since < day {
-			since, count = day, 0
-		}
-		if count >= limit {
-			return count, false
-		}
-		if c.word.CompareAndSwap(word, pack(since, count+1)) {
-			return count + 1, true
-		}
-	}
-}
-
-// giveBack takes one off what was counted since day or later.
-func (c *counter) giveBack(day uint16, least int64) {
-	for {
-		word := c.word.Load()
-		since, count := unpack(word)
-		if since < day || count <= least || c.word.CompareAndSwap(word, pack(since, count-1)) {
+		at, count := unpack(word)
+		if at != day || count == 0 || c.word.CompareAndSwap(word, word-1) {
 			return
 		}
 	}
@@ -107,17 +82,12 @@ func (u *use) method(slot int) *ratelimit.Bucket {
 }
 
 func (u *use) take(t *terms, now time.Time) (ratelimit.Decision, bool) {
-	c := u.ledger.calendar(now)
-	if day, _ := u.today.load(); day < c.day {
-		u.turn(t, c)
+	if day, _ := u.today.load(); day != dayOf(now) {
+		u.turn(t, dayOf(now))
 	}
 	d := ratelimit.Decision{Allowed: true}
 	if t.quota != nil {
-		limit := t.quota.limit(c, u)
-		count, ok := u.quota.take(c.start[t.quota.Period], limit)
-		d = ratelimit.Decision{Allowed: ok, Remaining: max(limit-count, 0), Reset: c.end[t.quota.Period].Sub(now)}
-		if !ok {
-			d.Wait = d.Reset
+		if d = u.quota.Take(now, t.quotaOf(u)); !d.Allowed {
 			return d, true
 		}
 	}
@@ -127,60 +97,72 @@ func (u *use) take(t *terms, now time.Time) (ratelimit.Decision, bool) {
 }
 
 func (u *use) giveBack(t *terms, now time.Time) {
-	c := u.ledger.calendar(now)
 	if t.quota != nil {
-		u.quota.giveBack(c.start[t.quota.Period], -maxCount)
+		u.quota.Return(now, t.quotaOf(u))
 	}
-	u.today.giveBack(c.day, 0)
+	u.today.giveBack(dayOf(now))
 	u.mark()
 }
 
 func (u *use) used(t *terms, now time.Time) int64 {
-	c := u.ledger.calendar(now)
-	counter, start := &u.today, c.day
-	if t.quota != nil {
-		counter, start = &u.quota, c.start[t.quota.Period]
-	}
-	day, count := counter.load()
-	if day < start {
+	if t.quota == nil {
+		if day, count := u.today.load(); day >= dayOf(now) {
+			return count
+		}
 		return 0
 	}
-	return max(count, 0)
+	since, used := u.quota.Load()
+	if start, _ := t.quota.Period.Window(now); since.Before(start) {
+		return 0
+	}
+	return max(used, 0)
 }
 
-// turn begins a day and keeps the one before it. Nobody counts into a period of
-// the new day before, so what remains of the quota is that of the old one.
-func (u *use) turn(t *terms, c *calendar) {
+// turn begins the day now and keeps the one before it. Nobody counts into a
+// period of the new day before, so what remains of the quota is that of the old
+// one. A clock that goes back by a day at most goes on in the later one; one
+// that was further ahead takes its count along.
+func (u *use) turn(t *terms, now uint16) {
 	u.mutex.Lock()
 	defer u.mutex.Unlock()
 	for {
 		word := u.today.word.Load()
 		day, count := unpack(word)
-		if day >= c.day {
+		next := pack(now, 0)
+		if day > now {
+			if day-now <= 1 {
+				return
+			}
+			next = pack(now, count)
+		} else if day == now {
 			return
 		}
 		last := dayUse{day, count, u.remaining(t, day)}
-		if u.today.word.CompareAndSwap(word, pack(c.day, 0)) {
-			if count > 0 {
-				u.ended = append(u.ended[max(len(u.ended)-DaysKept+1, 0):], last)
-			}
-			return
+		if !u.today.word.CompareAndSwap(word, next) {
+			continue
 		}
+		if day < now && count > 0 {
+			u.ended = append(u.ended[max(len(u.ended)-DaysKept+1, 0):], last)
+		}
+		return
 	}
 }
 
 // remaining returns what remains of the quota on a day that is not before the
 // last one that was counted.
 func (u *use) remaining(t *terms, day uint16) int64 {
-	if t == nil || t.quota == nil {
+	if t.quota == nil {
 		return noQuota
 	}
-	c := calendarOf(midnight(day))
-	limit := t.quota.limitSince(c.start[t.quota.Period], uint16(u.first.Load()))
-	if since, count := u.quota.load(); since >= c.start[t.quota.Period] {
-		return max(limit-count, 0)
+	return left(&u.quota, midnight(day), t.quotaOf(u))
+}
+
+// left returns how often u could be taken now.
+func left(u *ratelimit.Usage, now time.Time, q ratelimit.Quota) int64 {
+	if d := u.Peek(now, q); d.Allowed {
+		return d.Remaining + 1
 	}
-	return limit
+	return 0
 }
 
 // mark has the ledger write u soon.

@@ -37,8 +37,8 @@ func newSecret() (s secret) {
 
 // digest hashes a value, which must be wellFormed. SHA-256 whose first block is
 // the secret, over messages of which none begins another (their length comes
-// first), is the cascade of Bellare, Canetti and Krawczyk (1996), a
-// pseudorandom function as HMAC is, at half of its blocks (BenchmarkDigest).
+// first), is the cascade of Bellare, Canetti and Krawczyk (1996): a
+// pseudorandom function as HMAC is, but one call without state to be pooled.
 func (s *secret) digest(value []byte) digest {
 	var block [sha256.BlockSize + 1 + MaxValue]byte
 	copy(block[:], s[:])
