@@ -28,13 +28,7 @@ func (c *Client) connect() {
 			c.redis.Store(&redis)
 			break
 		}
-		for i := range c.lanes[:1] {
-			l := &c.lanes[i]
-			l.mutex.Lock()
-			l.err = err
-			l.mutex.Unlock()
-			c.mark(l, true, err)
-		}
+		c.lanes[0].stay(reason(err))
 		pause := probing
 		if _, answered := rueidis.IsRedisErr(err); answered {
 			pause = 10 * probing // a wrong password does not become right, and each try is a line in Redis' log

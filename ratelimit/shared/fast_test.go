@@ -23,7 +23,7 @@ const nodeEnv = "WEIR_SHARED_NODE"
 // node takes from a limit for as long as its input says, and prints how many
 // tokens it got. Its lines are read by TestFastLimitOverManyProcesses.
 func node(address string) error {
-	c, err := New(Config{Addresses: []string{address}, Timeout: 5 * time.Second})
+	c, err := New(Config{Addresses: []string{address}, Timeout: 5 * time.Second, Nodes: 3})
 	if err != nil {
 		return err
 	}
@@ -37,11 +37,6 @@ func node(address string) error {
 	var burst, workers int
 	var length time.Duration
 	in := bufio.NewReader(os.Stdin)
-	for c.Stats().Nodes < 3 {
-		if !c.sleep(time.Millisecond) {
-			break
-		}
-	}
 	fmt.Println("ready")
 	if _, err := fmt.Fscan(in, &perSecond, &burst, &workers, (*int64)(&length)); err != nil {
 		return err

@@ -212,14 +212,19 @@ func (l *lane) look() {
 		if err == nil {
 			break
 		}
-		l.mutex.Lock()
-		l.err = err
-		l.mutex.Unlock()
-		l.client.mark(l, true, err)
+		l.stay(err)
 	}
 	l.missed.Store(0)
 	l.away.Store(false)
 	l.client.mark(l, false, nil)
+}
+
+// stay says why the lane is still away.
+func (l *lane) stay(err error) {
+	l.mutex.Lock()
+	l.err = err
+	l.mutex.Unlock()
+	l.client.mark(l, true, err)
 }
 
 // probe asks twice if the first answer is slow, since that one may have had to
