@@ -108,6 +108,13 @@ func TestWhatRedisRefusesIsAway(t *testing.T) {
 		server := answering(t, "-ERR what is this\r\n")
 		return Config{Addresses: []string{server}, TLS: &tls.Config{InsecureSkipVerify: true}}, nil
 	})
+	f("answers that nobody asked for", "nobody has asked", func(t *testing.T) (Config, func()) {
+		hello := "%1\r\n$5\r\nproto\r\n:3\r\n"
+		return Config{Addresses: []string{answering(t, hello+strings.Repeat("+OK\r\n", 10))}}, nil
+	})
+	f("a length below nothing", "no number", func(t *testing.T) (Config, func()) {
+		return Config{Addresses: []string{answering(t, "$-7\r\n")}}, nil
+	})
 	f("an HTTP server", "unknown message type", func(t *testing.T) (Config, func()) {
 		return Config{Addresses: []string{answering(t, "HTTP/1.1 400 Bad Request\r\n\r\n")}}, nil
 	})
