@@ -15,6 +15,7 @@ type traffic struct {
 	stop  chan struct{}
 	group sync.WaitGroup
 	worst atomic.Int64 // nanoseconds of the slowest decision
+	noise atomic.Int64 // nanoseconds that the machine let somebody wait who wanted to go on
 	asked atomic.Int64
 	by    [4]atomic.Int64 // decisions by outcome
 	wrong atomic.Int64    // decisions against the declared behaviour
@@ -23,6 +24,7 @@ type traffic struct {
 // drive starts traffic of workers that pause a little between decisions.
 func drive(c *Client, limits []*Limit, quotas []*Quota, workers int) *traffic {
 	tr := &traffic{stop: make(chan struct{})}
+	tr.group.Go(tr.listen)
 	for w := range workers {
 		tr.group.Go(func() {
 			identity := fmt.Appendf(nil, "client-%d", w)
@@ -56,11 +58,39 @@ func (tr *traffic) note(took time.Duration, outcome Outcome, allowed bool) {
 	if outcome == Opened && !allowed || outcome == Refused && allowed {
 		tr.wrong.Add(1)
 	}
+	raise(&tr.worst, int64(took))
+}
+
+// raise makes v at least n.
+func raise(v *atomic.Int64, n int64) {
 	for {
-		worst := tr.worst.Load()
-		if int64(took) <= worst || tr.worst.CompareAndSwap(worst, int64(took)) {
+		if was := v.Load(); n <= was || v.CompareAndSwap(was, n) {
 			return
 		}
+	}
+}
+
+// listen measures how late a goroutine is that has nothing to do with Redis.
+func (tr *traffic) listen() {
+	for {
+		began := time.Now()
+		select {
+		case <-tr.stop:
+			return
+		case <-time.After(time.Millisecond):
+		}
+		raise(&tr.noise, int64(time.Since(began)-time.Millisecond))
+	}
+}
+
+// check holds the slowest decision against 50 ms, where 5 ms is the aim, beside
+// what the machine adds by itself.
+func (tr *traffic) check(t *testing.T) {
+	t.Helper()
+	worst, noise := time.Duration(tr.worst.Load()), time.Duration(tr.noise.Load())
+	t.Logf("slowest of %d decisions: %s; the machine is late by up to %s", tr.asked.Load(), worst, noise)
+	if worst > 50*time.Millisecond+noise {
+		t.Errorf("the slowest decision took %s; want at most 50ms, and %s that the machine is late", worst, noise)
 	}
 }
 
@@ -128,11 +158,9 @@ func TestRedisGoesAwayAndComesBack(t *testing.T) {
 					back := redistest.Await(t, 5*time.Second, "back", func() bool { return !isAway(c) })
 					decided := tr.by[Decided].Load()
 					redistest.Await(t, 5*time.Second, "decisions with Redis", func() bool { return tr.by[Decided].Load() > decided+1000 })
-					t.Logf("away after %s, back after %s, slowest decision %s of %d", gone, back, time.Duration(tr.worst.Load()), tr.asked.Load())
+					t.Logf("away after %s, back after %s", gone, back)
 				}
-				if worst := time.Duration(tr.worst.Load()); worst > 50*time.Millisecond {
-					t.Errorf("the slowest decision took %s; want at most 50ms", worst)
-				}
+				tr.check(t)
 				if n := tr.wrong.Load(); n != 0 {
 					t.Errorf("%d decisions were against what %s means", n, when)
 				}
