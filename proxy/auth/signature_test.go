@@ -409,6 +409,9 @@ func TestRulesRefused(t *testing.T) {
 			t.Fatalf("%+v is taken", rules)
 		}
 	}
+	if got := (SignatureRules{}).Window(); got != 6*time.Minute {
+		t.Fatalf("got a window of %s; want 6m", got)
+	}
 	f(SignatureRules{Required: []string{"@status"}})
 	f(SignatureRules{Required: []string{"@query-param"}})
 	f(SignatureRules{Required: []string{""}})
