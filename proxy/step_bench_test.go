@@ -19,7 +19,7 @@ func BenchmarkTransform(b *testing.B) {
 	route := &liveRoute{upstream: &liveUpstream{}, maxBody: -1}
 	f := func(name, head string, trusted bool, steps func(r *request) bool) {
 		b.Run(name, func(b *testing.B) {
-			r := &request{x: &exchange.Exchange{Scheme: "http", Peer: netip.MustParseAddrPort("192.0.2.1:4711")}, live: &compiled{}}
+			r := &request{x: &exchange.Exchange{Scheme: "http", Peer: netip.MustParseAddrPort("192.0.2.1:4711")}, live: &compiled{}, mapping: &mapping{security: &security{}}}
 			if trusted {
 				r.live.trusted = []netip.Prefix{netip.MustParsePrefix("192.0.2.0/24")}
 			}

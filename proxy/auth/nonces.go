@@ -42,8 +42,8 @@ type generation struct {
 }
 
 // NewNonces returns a memory for capacity nonces a window, which should be the
-// MaxAge and twice the Skew of the rules that use it. A shorter one lets no
-// replay through, but refuses some that are old and honest.
+// longest Window of the rules that use it. A shorter one lets no replay through,
+// but refuses some that are old and honest.
 func NewNonces(capacity int, window time.Duration) (*Nonces, error) {
 	if capacity < nonceShards || window <= 0 {
 		return nil, errors.New("cannot remember nonces: the capacity is below 16 or the window is not above 0")

@@ -75,14 +75,12 @@ func NewVerifier(rules SignatureRules, secrets Secrets, nonces *Nonces) (*Verifi
 		return nil, errors.New("cannot verify signatures without secrets and nonces")
 	}
 	if rules.MaxAge < 0 || rules.MaxAge > mostMaxAge {
-		return nil, fmt.Errorf("cannot verify signatures of age %q: it is above 0 and at most %s", rules.MaxAge, mostMaxAge)
+		return nil, fmt.Errorf("cannot verify signatures of age %s: it is at least 0 and at most %s", rules.MaxAge, mostMaxAge)
 	}
 	if rules.Skew < 0 || rules.Skew > mostSkew {
-		return nil, fmt.Errorf("cannot allow a skew of %q: it is above 0 and at most %s", rules.Skew, mostSkew)
+		return nil, fmt.Errorf("cannot allow a skew of %s: it is at least 0 and at most %s", rules.Skew, mostSkew)
 	}
-	if len(rules.Required) == 0 {
-		rules.Required = []string{"@method", "@path", "@query", "@authority", "content-digest"}
-	}
+	rules.setDefaults()
 	rules.Required = slices.Clone(rules.Required)
 	for i, name := range rules.Required {
 		if !strings.HasPrefix(name, "@") {
@@ -100,21 +98,34 @@ func NewVerifier(rules SignatureRules, secrets Secrets, nonces *Nonces) (*Verifi
 			return nil, fmt.Errorf("cannot require field %q: it is no field name", name)
 		}
 	}
-	if rules.MaxAge == 0 {
-		rules.MaxAge = defaultMaxAge
-	}
-	if rules.Skew == 0 {
-		rules.Skew = defaultSkew
-	}
 	v := &Verifier{rules: rules, secrets: secrets, nonces: nonces, dummy: make([]byte, 32)}
 	_, _ = rand.Read(v.dummy) // which cannot fail
 	v.works.New = func() any { return new(work) }
 	return v, nil
 }
 
-// Verify verifies the head of x at now, and tells which key has signed it, or
-// else why it does not count. If the digest demands so, the body must also pass
-// CheckBody before anything is done with it.
+// Window returns for how long a nonce has to be remembered under the rules.
+func (r SignatureRules) Window() time.Duration {
+	r.setDefaults()
+	return r.MaxAge + 2*r.Skew
+}
+
+func (r *SignatureRules) setDefaults() {
+	if r.MaxAge == 0 {
+		r.MaxAge = defaultMaxAge
+	}
+	if r.Skew == 0 {
+		r.Skew = defaultSkew
+	}
+	if len(r.Required) == 0 {
+		r.Required = []string{"@method", "@path", "@query", "@authority", "content-digest"}
+	}
+}
+
+// Verify verifies the head of x, and tells which key has signed it, or else why
+// it does not count. Now is time.Now(), for x.Start follows no correction of the
+// system's clock. If the digest demands so, the body must pass CheckBody before
+// anything is done with it.
 func (v *Verifier) Verify(x *exchange.Exchange, now time.Time) (keyID string, digest ContentDigest, reason *Reason) {
 	w := v.works.Get().(*work)
 	defer v.put(w)

@@ -9,6 +9,8 @@ import (
 	"os"
 	"slices"
 	"strings"
+	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 )
@@ -228,6 +230,56 @@ func TestReplay(t *testing.T) {
 	}
 }
 
+// TestReplayAtOnce has many send the same request at once: one gets through.
+func TestReplayAtOnce(t *testing.T) {
+	v, signed := newTestVerifier(t, SignatureRules{}), signedPost(t)
+	var passed atomic.Int64
+	var all sync.WaitGroup
+	for range 8 {
+		x := mustExchange(t, signed)
+		all.Go(func() {
+			for range 50 {
+				switch _, _, reason := v.Verify(x, testTime); reason {
+				case nil:
+					passed.Add(1)
+				case replayed:
+				default:
+					t.Error(reason)
+				}
+			}
+		})
+	}
+	all.Wait()
+	if got := passed.Load(); got != 1 {
+		t.Fatalf("got %d through; want 1", got)
+	}
+}
+
+// TestKnownFields covers the fields that the header type keeps apart from the
+// others. What is verified is what it shows, and so what is sent on.
+func TestKnownFields(t *testing.T) {
+	names := []string{"host", "content-type", "content-length", "user-agent", "cookie", "connection", "accept", "authorization"}
+	head := "PUT /a HTTP/1.1\r\nHost: H.example\r\nContent-Type: text/plain\r\nContent-Length: 0\r\nUser-Agent: u/1\r\n" +
+		"Cookie: a=1;  b=2\r\nConnection: keep-alive\r\nAccept: a\r\nAccept: b\r\nAuthorization: Basic eA==\r\n\r\n"
+	signed := signHead(t, head, testSecret, inputOf(testTime, "key-1", testNonce, append([]string{"@method", "@target-uri"}, names...)...))
+	f := func(from, to, want string) {
+		t.Helper()
+		if got := reasonOf(t, newTestVerifier(t, SignatureRules{Headers: names}), strings.Replace(signed, from, to, 1), testTime); got != want {
+			t.Fatalf("%q to %q: got %q; want %q", from, to, got, want)
+		}
+	}
+	f("", "", "")
+	f("text/plain", "text/html", "mismatch")
+	f("text/plain\r\n", "text/plain\r\nContent-Type: text/html\r\n", "mismatch")
+	f("u/1", "u/2", "mismatch")
+	f("a=1", "a=2", "mismatch")
+	f("b=2\r\n", "b=2\r\nCookie: c=3\r\n", "mismatch")
+	f("keep-alive", "close", "mismatch")
+	f("Accept: b", "Accept: c", "mismatch")
+	f("Accept: a\r\nAccept: b", "Accept: a, b", "") // the same by RFC 9110 §5.3
+	f("Accept: a\r\nAccept: b", "Accept: b\r\nAccept: a", "mismatch")
+}
+
 // TestForgedUsesNoNonce holds that who has no key cannot use up the nonces of
 // those who have.
 func TestForgedUsesNoNonce(t *testing.T) {
@@ -408,6 +460,9 @@ func TestRulesRefused(t *testing.T) {
 		if _, err := NewVerifier(rules, keys{}, nonces); err == nil {
 			t.Fatalf("%+v is taken", rules)
 		}
+	}
+	if got := (SignatureRules{}).Window(); got != 6*time.Minute {
+		t.Fatalf("got a window of %s; want 6m", got)
 	}
 	f(SignatureRules{Required: []string{"@status"}})
 	f(SignatureRules{Required: []string{"@query-param"}})

@@ -119,6 +119,9 @@ func (a *accounts) giveBack(id uint64, quantum int64) bool {
 // have something.
 func (l *Limit) takeFast(t *limitTerms, identity []byte, now int64, delay time.Duration) (ratelimit.Decision, Outcome) {
 	c := l.client
+	if c.gone() {
+		return l.without(t, identity, now, delay)
+	}
 	id := c.hash(identity) ^ l.salt
 	s := c.accounts.shard(id)
 	s.mutex.Lock()

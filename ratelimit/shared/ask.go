@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"os"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -35,8 +36,8 @@ func do(ctx context.Context, redis rueidis.Client, questions []*question) (unkno
 		q := questions[i]
 		q.answer = [4]int64{}
 		numbers, err := result.AsIntSlice()
-		if q.err = err; err == nil && copy(q.answer[:], numbers) == 0 {
-			q.err = fmt.Errorf("cannot read the answer of Redis: it has %d numbers", len(numbers))
+		if q.err = reason(err); err == nil && copy(q.answer[:], numbers) == 0 {
+			q.err = errEmpty
 		}
 		var answered *rueidis.RedisError
 		if errors.As(err, &answered) && answered.IsNoScript() {
@@ -44,6 +45,17 @@ func do(ctx context.Context, redis rueidis.Client, questions []*question) (unkno
 		}
 	}
 	return unknown
+}
+
+// reason says what err is for an operator.
+func reason(err error) error {
+	switch {
+	case err == nil:
+		return nil
+	case errors.Is(err, context.DeadlineExceeded), errors.Is(err, os.ErrDeadlineExceeded):
+		return errLate
+	}
+	return fmt.Errorf("cannot ask Redis: %w", err)
 }
 
 // load makes the scripts known to all servers.

@@ -15,6 +15,7 @@ type traffic struct {
 	stop  chan struct{}
 	group sync.WaitGroup
 	worst atomic.Int64 // nanoseconds of the slowest decision
+	noise atomic.Int64 // nanoseconds that the machine let somebody wait who wanted to go on
 	asked atomic.Int64
 	by    [4]atomic.Int64 // decisions by outcome
 	wrong atomic.Int64    // decisions against the declared behaviour
@@ -23,6 +24,7 @@ type traffic struct {
 // drive starts traffic of workers that pause a little between decisions.
 func drive(c *Client, limits []*Limit, quotas []*Quota, workers int) *traffic {
 	tr := &traffic{stop: make(chan struct{})}
+	tr.group.Go(tr.listen)
 	for w := range workers {
 		tr.group.Go(func() {
 			identity := fmt.Appendf(nil, "client-%d", w)
@@ -56,11 +58,39 @@ func (tr *traffic) note(took time.Duration, outcome Outcome, allowed bool) {
 	if outcome == Opened && !allowed || outcome == Refused && allowed {
 		tr.wrong.Add(1)
 	}
+	raise(&tr.worst, int64(took))
+}
+
+// raise makes v at least n.
+func raise(v *atomic.Int64, n int64) {
 	for {
-		worst := tr.worst.Load()
-		if int64(took) <= worst || tr.worst.CompareAndSwap(worst, int64(took)) {
+		if was := v.Load(); n <= was || v.CompareAndSwap(was, n) {
 			return
 		}
+	}
+}
+
+// listen measures how late a goroutine is that has nothing to do with Redis.
+func (tr *traffic) listen() {
+	for {
+		began := time.Now()
+		select {
+		case <-tr.stop:
+			return
+		case <-time.After(time.Millisecond):
+		}
+		raise(&tr.noise, int64(time.Since(began)-time.Millisecond))
+	}
+}
+
+// check holds the slowest decision against 50 ms, where 5 ms is the aim, beside
+// what the machine adds by itself.
+func (tr *traffic) check(t *testing.T) {
+	t.Helper()
+	worst, noise := time.Duration(tr.worst.Load()), time.Duration(tr.noise.Load())
+	t.Logf("slowest of %d decisions: %s; the machine is late by up to %s", tr.asked.Load(), worst, noise)
+	if worst > 50*time.Millisecond+noise {
+		t.Errorf("the slowest decision took %s; want at most 50ms, and %s that the machine is late", worst, noise)
 	}
 }
 
@@ -128,15 +158,110 @@ func TestRedisGoesAwayAndComesBack(t *testing.T) {
 					back := redistest.Await(t, 5*time.Second, "back", func() bool { return !isAway(c) })
 					decided := tr.by[Decided].Load()
 					redistest.Await(t, 5*time.Second, "decisions with Redis", func() bool { return tr.by[Decided].Load() > decided+1000 })
-					t.Logf("away after %s, back after %s, slowest decision %s of %d", gone, back, time.Duration(tr.worst.Load()), tr.asked.Load())
+					t.Logf("away after %s, back after %s", gone, back)
 				}
-				if worst := time.Duration(tr.worst.Load()); worst > 50*time.Millisecond {
-					t.Errorf("the slowest decision took %s; want at most 50ms", worst)
-				}
+				tr.check(t)
 				if n := tr.wrong.Load(); n != 0 {
 					t.Errorf("%d decisions were against what %s means", n, when)
 				}
 			})
 		}
+	}
+}
+
+// Connections that were frozen for long have been given up; those made since wait for their greeting.
+func TestRedisIsFrozenForLong(t *testing.T) {
+	t.Parallel()
+	server := redistest.Start(t)
+	c := client(t, Config{Addresses: []string{server.Address}})
+	tr := drive(c, []*Limit{
+		c.Limit("exact", rate(t, 1e5, 1e5), Exact, Open), c.Limit("fast", rate(t, 1e5, 1e5), Fast, Open),
+	}, nil, 4)
+	defer tr.end()
+	redistest.Await(t, 5*time.Second, "traffic", func() bool { return tr.by[Decided].Load() > 1000 })
+	server.Freeze()
+	time.Sleep(2*dialing + dialing/2)
+	if !isAway(c) {
+		t.Error("it is not away")
+	}
+	server.Thaw()
+	back := redistest.Await(t, 5*time.Second, "back", func() bool { return !isAway(c) })
+	t.Logf("back after %s", back)
+	decided := tr.by[Decided].Load()
+	redistest.Await(t, 5*time.Second, "decisions with Redis", func() bool { return tr.by[Decided].Load() > decided+1000 })
+	server.Freeze()
+	redistest.Await(t, 5*time.Second, "away", func() bool { return isAway(c) })
+	server.Kill()
+	server.Restart()
+	redistest.Await(t, 5*time.Second, "back", func() bool { return !isAway(c) })
+	tr.check(t)
+}
+
+func TestEachNodeHoldsItsShareWithoutRedis(t *testing.T) {
+	t.Parallel()
+	server := redistest.Start(t)
+	config := Config{Addresses: []string{server.Address}}
+	nodes := make([]*Client, 3)
+	for i := range nodes {
+		nodes[i] = client(t, config)
+	}
+	for _, c := range nodes {
+		redistest.Await(t, 10*time.Second, "nodes count each other", func() bool { return c.Stats().Nodes == len(nodes) })
+	}
+	server.Freeze()
+	for _, c := range nodes {
+		for _, mode := range []Mode{Exact, Fast} {
+			l := c.Limit(mode.String(), rate(t, 0.001, 30), mode, Local)
+			probe := c.Limit("probe", rate(t, 1, 1), Exact, Open)
+			redistest.Await(t, 5*time.Second, "away", func() bool { probe.Take(nil, c.Now(), 0); return isAway(c) })
+			allowed := 0
+			for range 50 {
+				d, outcome := l.Take([]byte("one"), c.Now(), 0)
+				if outcome != DecidedLocally {
+					t.Fatalf("outcome: got %s; want %s", outcome, DecidedLocally)
+				}
+				if d.Allowed {
+					allowed++
+				}
+			}
+			if allowed != 10 {
+				t.Errorf("%s: %d are allowed; want 10, a third of the burst", mode, allowed)
+			}
+			l.Return([]byte("one"), DecidedLocally)
+			if d, _ := l.Take([]byte("one"), c.Now(), 0); !d.Allowed {
+				t.Errorf("%s: what was given back is refused", mode)
+			}
+		}
+	}
+	server.Thaw()
+	for _, c := range nodes {
+		redistest.Await(t, 5*time.Second, "back", func() bool { return !isAway(c) })
+	}
+	nodes[2].Close()
+	redistest.Await(t, 10*time.Second, "a node that ends does not count", func() bool { return nodes[0].Stats().Nodes == 2 })
+	if d, outcome := nodes[2].Limit("exact", rate(t, 1, 1), Exact, Open).Take([]byte("one"), 0, 0); !d.Allowed || outcome != Opened {
+		t.Errorf("after Close: got %+v, %s; want %s", d, outcome, Opened)
+	}
+}
+
+// A token whose grant comes too late, when the request was decided otherwise, is free again.
+func TestLateGrantsGoBack(t *testing.T) {
+	t.Parallel()
+	server := redistest.Start(t)
+	c := client(t, Config{Addresses: []string{server.Address}, Timeout: 100 * time.Millisecond})
+	l := c.Limit("slow", rate(t, 0.001, 10), Exact, Closed)
+	take(t, c, l, "one", 0)
+	server.Freeze()
+	if _, outcome := l.Take([]byte("one"), c.Now(), 0); outcome != Refused {
+		t.Errorf("outcome: got %s; want %s", outcome, Refused)
+	}
+	server.Thaw()
+	redistest.Await(t, 5*time.Second, "the token goes back", func() bool {
+		d, outcome := l.Take([]byte("one"), c.Now(), 0)
+		l.Return([]byte("one"), outcome)
+		return outcome == Decided && d.Remaining == 8
+	})
+	if stats := c.Stats(); stats.Timeouts == 0 || stats.Lost != 0 {
+		t.Errorf("stats: %+v", stats)
 	}
 }

@@ -214,5 +214,6 @@ var (
 	errClosed  = errors.New("the client is closed")
 	errStarted = errors.New("no answer of Redis yet")
 	errLate    = errors.New("no answer of Redis in time")
+	errEmpty   = errors.New("an answer of Redis is empty")
 	errFull    = errors.New("too many questions wait for Redis")
 )

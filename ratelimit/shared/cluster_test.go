@@ -53,10 +53,8 @@ func TestClusterLosesOneOfThree(t *testing.T) {
 	redistest.Await(t, 5*time.Second, "decisions of the others", func() bool { return tr.by[Decided].Load() > decided+1000 })
 	nodes[2].Thaw()
 	back := redistest.Await(t, 10*time.Second, "back", func() bool { return !isAway(c) })
-	t.Logf("away after %s, back after %s, slowest decision %s of %d", gone, back, time.Duration(tr.worst.Load()), tr.asked.Load())
-	if worst := time.Duration(tr.worst.Load()); worst > 50*time.Millisecond {
-		t.Errorf("the slowest decision took %s; want at most 50ms", worst)
-	}
+	t.Logf("away after %s, back after %s", gone, back)
+	tr.check(t)
 }
 
 func TestSlotsMoveInACluster(t *testing.T) {

@@ -48,8 +48,8 @@ func (c Config) withDefaults() (Config, error) {
 		return c, errors.New("cannot share limits: no address of Redis is given")
 	case c.Timeout < 0 || c.Interval < 0 || c.Nodes < 0 || c.Keys < 0:
 		return c, errors.New("cannot share limits: a time or a number is negative")
-	case c.Interval != 0 && (c.Interval < time.Millisecond || c.Interval > 10*time.Second):
-		return c, fmt.Errorf("cannot share limits every %s: it is between 1ms and 10s", c.Interval)
+	case c.Interval != 0 && c.Interval < time.Millisecond:
+		return c, fmt.Errorf("cannot share limits every %s: the least is 1ms", c.Interval)
 	}
 	if c.Prefix == "" {
 		c.Prefix = "weir"

@@ -28,13 +28,7 @@ func (c *Client) connect() {
 			c.redis.Store(&redis)
 			break
 		}
-		for i := range c.lanes[:1] {
-			l := &c.lanes[i]
-			l.mutex.Lock()
-			l.err = err
-			l.mutex.Unlock()
-			c.mark(l, true, err)
-		}
+		c.lanes[0].stay(reason(err))
 		pause := probing
 		if _, answered := rueidis.IsRedisErr(err); answered {
 			pause = 10 * probing // a wrong password does not become right, and each try is a line in Redis' log
@@ -104,18 +98,7 @@ func (c *Client) dial(ctx context.Context, address string, dialer *net.Dialer, c
 	if err != nil {
 		return nil, err
 	}
-	return &cuttable{Conn: conn, keep: context.AfterFunc(c.io, func() { _ = conn.Close() })}, nil
-}
-
-// cuttable is a connection that ends with the client.
-type cuttable struct {
-	net.Conn
-	keep func() bool
-}
-
-func (c *cuttable) Close() error {
-	c.keep()
-	return c.Conn.Close()
+	return guard(c.io, conn), nil
 }
 
 // used returns the lanes that keys can be on.
@@ -150,6 +133,9 @@ func (c *Client) lane(slot int) *lane {
 	}
 	return &c.lanes[slot*lanes/slots]
 }
+
+// gone tells that the only server is away, whatever the key.
+func (c *Client) gone() bool { return !c.spread.Load() && c.lanes[0].away.Load() }
 
 // slots is how many parts the keys of a Cluster are in.
 const slots = 16384

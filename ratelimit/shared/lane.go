@@ -92,14 +92,24 @@ func (l *lane) wait(a *ask, timeout time.Duration) bool {
 
 // leave leaves a question whose answer nobody waits for.
 func (l *lane) leave(a *ask) {
-	a.state.Store(askAlone)
-	if !l.away.Load() {
-		select {
-		case l.queue <- a:
-			return
-		default:
-		}
+	if l.away.Load() {
+		l.lost(a)
+		return
 	}
+	l.push(a)
+}
+
+// push is leave for a lane that answers, or just did.
+func (l *lane) push(a *ask) {
+	a.state.Store(askAlone)
+	select {
+	case l.queue <- a:
+	default:
+		l.lost(a)
+	}
+}
+
+func (l *lane) lost(a *ask) {
 	l.client.counts.lost.Add(1)
 	a.release()
 }
@@ -149,7 +159,7 @@ func (l *lane) answer(asks []*ask) {
 			a.done <- struct{}{}
 		case a.state.Load() == askLeft && a.err == nil && a.answer[0] == 1:
 			// Whoever asked has gone by another rule; the token is free again.
-			l.leave(a.undone())
+			l.push(a.undone())
 		default:
 			a.release()
 		}
@@ -212,14 +222,19 @@ func (l *lane) look() {
 		if err == nil {
 			break
 		}
-		l.mutex.Lock()
-		l.err = err
-		l.mutex.Unlock()
-		l.client.mark(l, true, err)
+		l.stay(err)
 	}
 	l.missed.Store(0)
 	l.away.Store(false)
 	l.client.mark(l, false, nil)
+}
+
+// stay says why the lane is still away.
+func (l *lane) stay(err error) {
+	l.mutex.Lock()
+	l.err = err
+	l.mutex.Unlock()
+	l.client.mark(l, true, err)
 }
 
 // probe asks twice if the first answer is slow, since that one may have had to

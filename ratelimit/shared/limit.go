@@ -113,6 +113,9 @@ func (l *Limit) Take(identity []byte, now int64, delay time.Duration) (ratelimit
 	if t.mode == Fast {
 		return l.takeFast(t, identity, now, delay)
 	}
+	if l.client.gone() {
+		return l.without(t, identity, now, delay)
+	}
 	key, slot := l.client.key("l", identity, l.name)
 	lane := l.client.lane(slot)
 	if lane.away.Load() {

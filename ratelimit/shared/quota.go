@@ -238,11 +238,14 @@ func (q *Quota) Adjust(identity []byte, now time.Time, by int64) (int64, error) 
 
 func (q *Quota) adjust(identity []byte, now time.Time, by int64) (int64, error) {
 	w := q.at(q.terms.Load(), now)
-	key, _ := q.client.key("q", identity, w.name)
+	key, slot := q.client.key("q", identity, w.name)
+	if away, _, err := q.client.lane(slot).state(); away {
+		return 0, fmt.Errorf("cannot ask for the quota %q: %w", q.name, err)
+	}
 	asked := question{script: q.client.scripts.settle, key: key}
 	asked.with(w.allowed, w.expiry, number(by), "0")
 	if q.client.run(time.Second, []*question{&asked}); asked.err != nil {
-		return 0, fmt.Errorf("cannot ask Redis for the quota %q: %w", q.name, asked.err)
+		return 0, fmt.Errorf("cannot ask for the quota %q: %w", q.name, asked.err)
 	}
 	return asked.answer[1], nil
 }

@@ -28,18 +28,19 @@ func (c *Client) settle() {
 	timer := time.NewTimer(c.config.Interval)
 	defer timer.Stop()
 	var work []*settling
+	var began time.Time
 	for {
 		select {
 		case <-c.context.Done():
 			c.settleAll(c.collect(work[:0], true), patience)
 			return
 		case <-c.kicked:
-			if !c.sleep(max(time.Millisecond, c.config.Interval/10)) {
+			if !c.sleep(max(time.Millisecond, c.config.Interval/10) - time.Since(began)) {
 				continue
 			}
 		case <-timer.C:
 		}
-		began := time.Now()
+		began = time.Now()
 		work = c.collect(work[:0], false)
 		c.settleAll(work, max(2*c.config.Timeout, c.config.Interval))
 		clear(work)

@@ -33,10 +33,8 @@ func TestSentinelsReplaceTheMaster(t *testing.T) {
 			if set.Replica.Must("DBSIZE") == "0" {
 				t.Error("the new master has no key")
 			}
-			t.Logf("away after %s, back after %s, slowest decision %s of %d", gone, back, time.Duration(tr.worst.Load()), tr.asked.Load())
-			if worst := time.Duration(tr.worst.Load()); worst > 50*time.Millisecond {
-				t.Errorf("the slowest decision took %s; want at most 50ms", worst)
-			}
+			t.Logf("away after %s, back after %s", gone, back)
+			tr.check(t)
 		})
 	}
 }

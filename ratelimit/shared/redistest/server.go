@@ -239,6 +239,14 @@ func readAnswer(r *bufio.Reader) (string, error) {
 	}
 }
 
+// OpenTLS opens a second port of a server that was given a certificate, for TLS.
+func (s *Server) OpenTLS() int {
+	s.t.Helper()
+	port := freePort(s.t)
+	s.Must("CONFIG", "SET", "tls-port", strconv.Itoa(port))
+	return port
+}
+
 // Await calls ready until it is true, and fails the test if that takes longer than limit.
 func Await(t testing.TB, limit time.Duration, what string, ready func() bool) time.Duration {
 	t.Helper()
