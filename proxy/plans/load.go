@@ -32,6 +32,7 @@ func (s *Store) load() error {
 	case !f.saved:
 		return refuse(ErrCorrupt, "cannot use %q without %q, the secret it was written with: put that back, or begin with nothing: mv %s %s.old", path, f.secretPath(), path, path)
 	}
+	f.made = true
 	if err := s.read(path, info.Size()); err != nil {
 		return f.explain(err)
 	}
