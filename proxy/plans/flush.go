@@ -115,6 +115,9 @@ func (f *file) backup() error {
 	aside := path + ".new"
 	copied := false
 	err := f.view(func(tx *bolt.Tx) error {
+		if f.readOnly { // and so is the directory
+			return nil
+		}
 		copied = true
 		return writeDurably(aside, func(out *os.File) error {
 			_, err := tx.WriteTo(out)
