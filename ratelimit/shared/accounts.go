@@ -99,9 +99,9 @@ func (a *accounts) len() int {
 	return n
 }
 
-// giveBack puts one token back into the account, if there is one. Beyond a
-// quantum it is gone: credit stays bounded.
-func (a *accounts) giveBack(id uint64, quantum int64) bool {
+// giveBack puts one token back into the account, if there is one. Beyond most
+// it is gone: credit stays bounded.
+func (a *accounts) giveBack(id uint64, most int64) bool {
 	s := a.shard(id)
 	s.mutex.Lock()
 	defer s.mutex.Unlock()
@@ -109,7 +109,7 @@ func (a *accounts) giveBack(id uint64, quantum int64) bool {
 	if account == nil {
 		return false
 	}
-	if account.credit < quantum {
+	if account.credit < most {
 		account.credit++
 	}
 	return true

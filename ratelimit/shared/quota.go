@@ -3,6 +3,7 @@ package shared
 import (
 	"fmt"
 	"hash/maphash"
+	"math"
 	"strconv"
 	"sync/atomic"
 	"time"
@@ -214,7 +215,7 @@ func (q *Quota) Return(identity []byte, now time.Time, was Outcome) {
 	c, t := q.client, q.terms.Load()
 	w := q.at(t, now)
 	if t.mode == Fast || was != Decided {
-		if c.accounts.giveBack(c.hash(identity)^w.salt, t.quantum) || was != Decided {
+		if c.accounts.giveBack(c.hash(identity)^w.salt, math.MaxInt64) || was != Decided {
 			return
 		}
 	}
