@@ -119,7 +119,7 @@ func (a *accounts) giveBack(id uint64, most int64) bool {
 // have something.
 func (l *Limit) takeFast(t *limitTerms, identity []byte, now int64, delay time.Duration) (ratelimit.Decision, Outcome) {
 	c := l.client
-	if c.gone() {
+	if only := c.only(); only != nil && only.away.Load() {
 		return l.without(t, identity, now, delay)
 	}
 	id := c.hash(identity) ^ l.salt
