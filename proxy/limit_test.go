@@ -1,6 +1,7 @@
 package proxy
 
 import (
+	"bytes"
 	"encoding/json"
 	"fmt"
 	"io"
@@ -261,12 +262,13 @@ func TestLimitsAreObserved(t *testing.T) {
 		Limits []limitState
 		Table  tableState
 	}
-	if err := json.Unmarshal(text, &state); err != nil || len(state.Limits) != 2 || state.Limits[0].Decisions["refused"] != 2 || state.Table.Keys != 1 {
+	if err := json.Unmarshal(text, &state); err != nil || len(state.Limits) != 2 || state.Limits[0].Decisions["refused"] != 2 || state.Table.Keys != 1 ||
+		len(state.Limits[0].Top) != 1 || state.Limits[0].Top[0].Count != 2 || !bytes.Contains(metrics, []byte(`{key="`+state.Limits[0].Top[0].Key+`",limit="each"} 2`)) {
 		t.Errorf("got %s, %v", text, err)
 	}
 	g.stop()
-	if last := lines(t, file)[2]; !strings.Contains(last, `"cause":"throttled","limit":"each","error_type":"THROTTLED"`) {
-		t.Errorf("got the line %s", last)
+	if log := strings.Join(lines(t, file), "\n"); strings.Count(log, `"cause":"throttled","limit":"each","error_type":"THROTTLED"`) != 2 {
+		t.Errorf("got the lines %s", log)
 	}
 }
 
