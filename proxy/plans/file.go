@@ -1,11 +1,14 @@
 package plans
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
 	"runtime/debug"
+	"slices"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"syscall"
@@ -30,13 +33,14 @@ type file struct {
 	writing sync.Mutex // one writer at a time; held over what follows
 	secret  *secret
 	saved   bool // the secret is in its file
+	made    bool // there is a database
 
 	handle   sync.RWMutex // of db, for readers
 	db       *bolt.DB     // nil while there is none
 	readOnly bool
-	broken   error // a page was damaged under way: nothing is written any more
 
-	warned   atomic.Bool // of keeping nothing
+	broken   atomic.Pointer[error] // damage under way, after which bbolt may hold its locks for ever: it is left alone
+	warned   atomic.Bool           // of keeping nothing
 	alarm    atomic.Bool
 	failures atomic.Uint64
 	last     atomic.Pointer[string]
@@ -79,13 +83,15 @@ func (f *file) begin() {
 }
 
 func (f *file) write(puts []put) error {
-	if f.broken != nil {
-		return f.broken
+	if err := f.broken.Load(); err != nil {
+		return *err
 	}
 	if err := f.ready(); err != nil {
 		return err
 	}
-	err := guarded(func() error {
+	// In any other order bbolt takes the square of the time.
+	slices.SortFunc(puts, func(a, b put) int { return cmp.Or(strings.Compare(a.bucket, b.bucket), strings.Compare(a.key, b.key)) })
+	return f.use(func() error {
 		return f.db.Update(func(tx *bolt.Tx) error {
 			for _, p := range puts {
 				if err := p.apply(tx); err != nil {
@@ -95,8 +101,21 @@ func (f *file) write(puts []put) error {
 			return nil
 		})
 	})
-	if errors.Is(err, ErrCorrupt) {
-		f.broken = err
+}
+
+// use does something with the database, unless that was damaged under way.
+func (f *file) use(do func() error) error {
+	if err := f.broken.Load(); err != nil {
+		return *err
+	}
+	panicked := true
+	err := guarded(func() error {
+		err := do()
+		panicked = false
+		return err
+	})
+	if panicked {
+		f.broken.Store(&err)
 	}
 	return err
 }
@@ -121,9 +140,8 @@ func (f *file) ready() error {
 		if err := f.saveSecret(); err != nil {
 			return err
 		}
-		f.saved = true
 	}
-	if f.db == nil {
+	if !f.made {
 		if err := f.make(); err != nil {
 			return err
 		}
@@ -193,6 +211,7 @@ func (f *file) make() error {
 	if err := place(aside, f.path()); err != nil {
 		return err
 	}
+	f.made = true
 	return syncDirectory(f.directory)
 }
 
@@ -225,7 +244,7 @@ func (f *file) view(read func(*bolt.Tx) error) error {
 	if f.db == nil {
 		return nil
 	}
-	return guarded(func() error { return f.db.View(read) })
+	return f.use(func() error { return f.db.View(read) })
 }
 
 // guarded makes damage that bbolt stumbles over an ErrCorrupt: its panics, and
@@ -264,11 +283,12 @@ func (f *file) close() error {
 	defer f.writing.Unlock()
 	f.handle.Lock()
 	defer f.handle.Unlock()
-	if f.db == nil || f.broken != nil { // a broken one may not even close
+	closed := errors.New("the store is closed")
+	if !f.broken.CompareAndSwap(nil, &closed) || f.db == nil {
 		return nil
 	}
 	db := f.db
-	f.db, f.broken = nil, errors.New("the store is closed")
+	f.db = nil
 	return db.Close()
 }
 

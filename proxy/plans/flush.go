@@ -1,7 +1,6 @@
 package plans
 
 import (
-	"cmp"
 	"os"
 	"slices"
 	"strings"
@@ -45,9 +44,6 @@ func (s *Store) writeUses() error {
 	if len(dirty) == 0 && !s.file.alarm.Load() {
 		return nil
 	}
-	slices.SortFunc(dirty, func(a, b *use) int { // as the pages are
-		return cmp.Or(strings.Compare(a.plan, b.plan), strings.Compare(a.key, b.key))
-	})
 	records := make([]useRecord, len(dirty))
 	puts := make([]put, 0, len(dirty))
 	for n, u := range dirty {
@@ -119,6 +115,9 @@ func (f *file) backup() error {
 	aside := path + ".new"
 	copied := false
 	err := f.view(func(tx *bolt.Tx) error {
+		if f.readOnly { // and so is the directory
+			return nil
+		}
 		copied = true
 		return writeDurably(aside, func(out *os.File) error {
 			_, err := tx.WriteTo(out)

@@ -30,9 +30,21 @@ type Identity struct {
 	enabled atomic.Bool
 	plans   atomic.Pointer[membership]
 
-	// The store's:
-	key    Key // without FormerUntil
-	values []*credential
+	values atomic.Pointer[[]*credential] // the newest first
+
+	key Key // the store's, without FormerUntil
+}
+
+// credentials returns the values of the key, the newest first.
+func (i *Identity) credentials() []*credential { return *i.values.Load() }
+
+func (i *Identity) setCredentials(c ...*credential) { i.values.Store(&c) }
+
+// name returns what finds the key by its id.
+func (i *Identity) name() *credential {
+	c := &credential{identity: i}
+	copy(c.digest[:], i.id)
+	return c
 }
 
 // membership is a key in a plan, and in others. It is immutable.
@@ -73,18 +85,20 @@ func (s *Store) Identify(value []byte) (*Identity, Reason) {
 }
 
 // IdentifyID returns the key with this id, for requests that are signed by it
-// and carry no value.
+// and carry no value. It takes no lock.
 func (s *Store) IdentifyID(id []byte) (*Identity, Reason) {
-	s.state.RLock()
-	i := s.keys[string(id)]
-	s.state.RUnlock()
-	switch {
-	case i == nil:
+	var name digest
+	if copy(name[:], id) != len(id) {
 		return nil, Unknown
-	case !i.enabled.Load():
+	}
+	c := s.names.find(&name)
+	switch {
+	case c == nil || c.identity.id != string(id):
+		return nil, Unknown
+	case !c.identity.enabled.Load():
 		return nil, Disabled
 	}
-	return i, Known
+	return c.identity, Known
 }
 
 // KeyID returns the id of the key, which is no secret.

@@ -37,7 +37,7 @@ func (s *Store) ImportCSV(r io.Reader, failOnWarnings bool) (Imported, error) {
 			i.key.ID = i.id
 		}
 		ids[i.id] = true
-		puts = append(puts, putKey(i.key, i.values))
+		puts = append(puts, putKey(i.key, i.credentials()))
 		var in []*Plan
 		var plans []string
 		for _, plan := range k.Plans {
@@ -63,15 +63,14 @@ func (s *Store) ImportCSV(r io.Reader, failOnWarnings bool) (Imported, error) {
 	}
 	s.state.Lock()
 	defer s.state.Unlock()
-	var values []*credential
 	for n, i := range made {
 		s.keys[i.id] = i
 		for _, plan := range joins[n] {
 			s.joined.add(plan, i.id)
 		}
 		s.enrol(i)
-		out.IDs, values = append(out.IDs, i.id), append(values, i.values...)
+		out.IDs = append(out.IDs, i.id)
 	}
-	s.credentials.replace(nil, values)
+	s.index(nil, made)
 	return out, nil
 }

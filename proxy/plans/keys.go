@@ -23,13 +23,13 @@ func (s *Store) CreateKey(n NewKey) (Issued, error) {
 	if err != nil {
 		return Issued{}, err
 	}
-	if err := s.file.commit([]put{putKey(i.key, i.values)}); err != nil {
+	if err := s.file.commit([]put{putKey(i.key, i.credentials())}); err != nil {
 		return Issued{}, err
 	}
 	s.state.Lock()
 	s.keys[i.id] = i
 	s.state.Unlock()
-	s.credentials.replace(nil, i.values)
+	s.index(nil, []*Identity{i})
 	return s.issued(i, value), nil
 }
 
@@ -58,12 +58,12 @@ func (s *Store) newIdentity(n NewKey, least int) (*Identity, string, error) {
 	}
 	i.key.ID = i.id
 	i.enabled.Store(n.Enabled)
-	i.values = []*credential{{digest: d, identity: i, version: 1}}
+	i.setCredentials(&credential{digest: d, identity: i, version: 1})
 	return i, n.Value, nil
 }
 
 func (s *Store) issued(i *Identity, value string) Issued {
-	return Issued{Key: s.shown(i), Value: value, SigningSecret: showSecret(s.secret.signing(i.id, i.values[0].version))}
+	return Issued{Key: s.shown(i), Value: value, SigningSecret: showSecret(s.secret.signing(i.id, i.credentials()[0].version))}
 }
 
 func (k *Key) check() error {
@@ -76,8 +76,8 @@ func (k *Key) check() error {
 // shown returns the key as operators see it. The caller holds state or change.
 func (s *Store) shown(i *Identity) Key {
 	k := i.key.clone()
-	if len(i.values) > 1 {
-		if until := i.values[1].until; until > s.now().UnixNano() {
+	if values := i.credentials(); len(values) > 1 {
+		if until := values[1].until; until > s.now().UnixNano() {
 			k.FormerUntil = time.Unix(0, until).UTC()
 		}
 	}
@@ -146,7 +146,7 @@ func (s *Store) UpdateKey(id string, change func(*Key) error) (Key, error) {
 	if err := next.check(); err != nil {
 		return Key{}, err
 	}
-	if err := s.file.commit([]put{putKey(next, i.values)}); err != nil {
+	if err := s.file.commit([]put{putKey(next, i.credentials())}); err != nil {
 		return Key{}, err
 	}
 	s.state.Lock()
@@ -187,7 +187,7 @@ func (s *Store) DeleteKey(id string) error {
 	if err := s.file.commit(puts); err != nil {
 		return err
 	}
-	s.credentials.replace(i.values, nil)
+	s.index([]*Identity{i}, nil)
 	s.state.Lock()
 	defer s.state.Unlock()
 	i.enabled.Store(false)
@@ -220,17 +220,19 @@ func (s *Store) Rotate(id string, overlap time.Duration, newValue string) (Issue
 		return Issued{}, err
 	}
 	key.Updated = s.now().UTC().Truncate(time.Second)
-	former := &credential{digest: i.values[0].digest, identity: i, version: i.values[0].version}
+	old := i.credentials()
+	former := &credential{digest: old[0].digest, identity: i, version: old[0].version}
 	former.until = s.now().Add(overlap).UnixNano()
-	newest := &credential{digest: next.values[0].digest, identity: i, version: former.version + 1}
+	newest := &credential{digest: next.credentials()[0].digest, identity: i, version: former.version + 1}
 	values := []*credential{newest, former}
 	if err := s.file.commit([]put{putKey(key, values)}); err != nil {
 		return Issued{}, err
 	}
-	s.credentials.replace(i.values, values)
+	s.credentials.replace(old, values)
 	s.state.Lock()
 	defer s.state.Unlock()
-	i.key, i.values = key, values
+	i.key = key
+	i.setCredentials(values...)
 	return s.issued(i, value), nil
 }
 
@@ -240,14 +242,12 @@ const MaxOverlap = 366 * 24 * time.Hour
 // SigningSecrets returns the secrets that sign requests of a key now, the
 // newest first: one for each of its values that are good.
 func (s *Store) SigningSecrets(id string) ([][]byte, bool) {
-	s.state.RLock()
-	defer s.state.RUnlock()
-	i := s.keys[id]
-	if i == nil || !i.enabled.Load() {
+	i, _ := s.IdentifyID([]byte(id))
+	if i == nil {
 		return nil, false
 	}
 	var secrets [][]byte
-	for _, c := range i.values {
+	for _, c := range i.credentials() {
 		if !c.expired(s.now()) {
 			secrets = append(secrets, s.secret.signing(id, c.version))
 		}

@@ -32,6 +32,7 @@ func (s *Store) load() error {
 	case !f.saved:
 		return refuse(ErrCorrupt, "cannot use %q without %q, the secret it was written with: put that back, or begin with nothing: mv %s %s.old", path, f.secretPath(), path, path)
 	}
+	f.made = true
 	if err := s.read(path, info.Size()); err != nil {
 		return f.explain(err)
 	}
@@ -90,6 +91,11 @@ func (s *Store) read(path string, size int64) error {
 			if tx.Size() > size {
 				return refuse(ErrCorrupt, "%d of its %d bytes are missing", tx.Size()-size, tx.Size())
 			}
+			if size <= fullCheckBytes {
+				if err := checkPages(path, tx); err != nil {
+					return err
+				}
+			}
 			if err := s.checkMeta(tx); err != nil {
 				return err
 			}
@@ -104,8 +110,6 @@ func (s *Store) read(path string, size int64) error {
 			if size > fullCheckBytes {
 				return nil
 			}
-			// All pages were visited above, so that none can fault in the goroutine
-			// of the check.
 			var wrong error
 			for err := range tx.Check() {
 				wrong = refuse(ErrCorrupt, "%s", err)
@@ -113,6 +117,18 @@ func (s *Store) read(path string, size int64) error {
 			return wrong
 		})
 	})
+}
+
+func checkPages(path string, tx *bolt.Tx) error {
+	content, err := os.ReadFile(path)
+	if err != nil {
+		return err
+	}
+	p := &pages{content, uint64(tx.DB().Info().PageSize), make(map[uint64]bool)}
+	if err := p.check(uint64(tx.Cursor().Bucket().Root())); err != nil {
+		return refuse(ErrCorrupt, "%s", err)
+	}
+	return nil
 }
 
 func (s *Store) checkMeta(tx *bolt.Tx) error {
@@ -192,17 +208,19 @@ func (s *Store) readKey(value []byte) error {
 	}
 	i := &Identity{id: r.Key.ID, key: r.Key}
 	i.enabled.Store(r.Key.Enabled)
+	var values []*credential
 	for _, v := range r.Values {
 		c := &credential{identity: i, version: v.Version}
 		if copy(c.digest[:], v.Digest) != len(c.digest) {
 			return errors.New("a digest has another length")
 		}
 		c.until = v.Until
-		i.values = append(i.values, c)
+		values = append(values, c)
 	}
-	if len(i.values) == 0 {
+	if len(values) == 0 {
 		return errors.New("it has no value")
 	}
+	i.setCredentials(values...)
 	s.keys[i.id] = i
 	return nil
 }

@@ -57,6 +57,7 @@ func (f *file) saveSecret() error {
 	if err := place(aside, f.secretPath()); err != nil {
 		return err
 	}
+	f.saved = true
 	return syncDirectory(f.directory)
 }
 

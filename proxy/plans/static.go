@@ -117,7 +117,7 @@ func (s *Store) prepareKey(e *edition, k StaticKey, values map[digest]string) er
 	}
 	i.id = s.secret.staticID(d)
 	i.key.ID = i.id
-	i.values = []*credential{{digest: d, identity: i, version: 1}}
+	i.setCredentials(&credential{digest: d, identity: i, version: 1})
 	if other := s.keys[i.id]; other != nil && !other.key.Static {
 		return refuse(ErrConflict, "API key %q of the document would have the id %q of the one named %q", k.Name, i.id, other.key.Name)
 	} else if other := e.keys[i.id]; other != nil {
@@ -188,10 +188,10 @@ func (s *Store) apply(e *edition) {
 		live.plan, live.slots = p.plan, p.slots
 		live.terms.Store(p.terms)
 	}
-	var gone, came []*credential
+	var gone, came []*Identity
 	for id, i := range s.keys {
 		if i.key.Static && e.keys[id] == nil {
-			gone = append(gone, i.values...)
+			gone = append(gone, i)
 			i.enabled.Store(false)
 			i.plans.Store(nil)
 			delete(s.keys, id)
@@ -202,7 +202,7 @@ func (s *Store) apply(e *edition) {
 		if i == nil {
 			i = next
 			s.keys[id] = i
-			came = append(came, i.values...)
+			came = append(came, i)
 		} else {
 			next.key.Created = i.key.Created
 			i.key = next.key
@@ -211,7 +211,7 @@ func (s *Store) apply(e *edition) {
 	}
 	s.stands = e.stands
 	s.enrolAll()
-	s.credentials.replace(gone, came)
+	s.index(gone, came)
 }
 
 // enrolAll gives all keys their memberships. The caller holds change and state.

@@ -2,6 +2,8 @@ package plans
 
 import (
 	"errors"
+	"maps"
+	"slices"
 	"sync"
 	"time"
 
@@ -28,7 +30,8 @@ type Store struct {
 	flush  time.Duration
 	secret secret
 
-	credentials registry
+	credentials registry // by the digests of values
+	names       registry // by ids, in place of digests
 	ledger      ledger
 	file        *file
 
@@ -80,11 +83,7 @@ func Open(o Options) (*Store, error) {
 	if err := s.load(); err != nil {
 		return nil, err
 	}
-	var values []*credential
-	for _, i := range s.keys {
-		values = append(values, i.values...)
-	}
-	s.credentials.replace(nil, values)
+	s.index(nil, slices.Collect(maps.Values(s.keys)))
 	s.enrolAll()
 	if o.Directory == "" {
 		close(s.ended)
@@ -139,6 +138,20 @@ func (s *Store) Stats() Stats {
 		stats.LastError = *last
 	}
 	return stats
+}
+
+// index has requests find the keys that came, and no more those that are gone.
+func (s *Store) index(gone, came []*Identity) {
+	of := func(keys []*Identity) (values, names []*credential) {
+		for _, i := range keys {
+			values, names = append(values, i.credentials()...), append(names, i.name())
+		}
+		return values, names
+	}
+	oldValues, oldNames := of(gone)
+	values, names := of(came)
+	s.credentials.replace(oldValues, values)
+	s.names.replace(oldNames, names)
 }
 
 // use returns what the key has used of the plan, and begins it if there is
