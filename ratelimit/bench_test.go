@@ -170,6 +170,76 @@ func BenchmarkTake(b *testing.B) {
 	})
 }
 
+// BenchmarkOthers shows what counts beside the buckets: one in and out of a
+// gate, one of a quota, one key refused.
+func BenchmarkOthers(b *testing.B) {
+	keys := keySet(million)
+	b.Run("key", func(b *testing.B) {
+		table, identity := NewTable(1), []byte("plan\x00203.0.113.7")
+		for b.Loop() {
+			sink = table.Key(identity)
+		}
+	})
+	for _, of := range []struct {
+		name string
+		n    int
+	}{{"gate/hot", 1}, {"gate/1M", million}} {
+		b.Run(of.name, func(b *testing.B) {
+			b.ReportAllocs()
+			gate, i := NewGate(of.n), 0
+			for b.Loop() {
+				p, _ := gate.Enter(keys[i], 10)
+				gate.Leave(p)
+				if i++; i == of.n {
+					i = 0
+				}
+			}
+		})
+	}
+	for _, period := range []Period{Day, Week, Month} {
+		b.Run("usage/"+period.String(), func(b *testing.B) {
+			var u Usage
+			now, q := time.Now(), Quota{Limit: mostUsed, Period: period}
+			for b.Loop() {
+				u.Take(now, q)
+			}
+		})
+	}
+	b.Run("top/hot", func(b *testing.B) {
+		var top Top
+		for b.Loop() {
+			top.Observe(keys[0])
+		}
+	})
+	b.Run("top/1M", func(b *testing.B) {
+		var top Top
+		i := 0
+		for b.Loop() {
+			top.Observe(keys[i])
+			if i++; i == million {
+				i = 0
+			}
+		}
+	})
+	b.Run("top/parallel", func(b *testing.B) {
+		var top Top
+		b.RunParallel(func(pb *testing.PB) {
+			for pb.Next() {
+				top.Observe(keys[0])
+			}
+		})
+	})
+	b.Run("full", func(b *testing.B) {
+		table, r := NewTable(1), rate(b, 1, 10)
+		for i := range uint64(100) {
+			table.Take(i, 1, r, 0)
+		}
+		for i := uint64(100); b.Loop(); i++ {
+			table.Take(i, 1, r, 0)
+		}
+	})
+}
+
 // sink keeps what a benchmark has computed.
 var sink uint64
 

@@ -51,9 +51,9 @@ func (g *Gate) Enter(key uint64, most int64) (Pass, bool) {
 // enterSlowly lets one in under a key that has no slot, or had none a moment
 // ago; see Table.takeSlowly.
 func (g *Gate) enterSlowly(key uint64, most int64) (Pass, bool) {
-	shard := g.own.shard(key)
-	shard.mutex.Lock()
-	defer shard.mutex.Unlock()
+	part := g.own.part(key)
+	part.mutex.Lock()
+	defer part.mutex.Unlock()
 	s := g.own.find(key)
 	if s == nil {
 		if s = g.own.take(key, change, isEmpty); s != nil {

@@ -73,21 +73,21 @@ func (t *Table) Return(key uint64, r Rate) {
 }
 
 // takeSlowly takes a token for a key that has no slot, or had none a moment
-// ago. Under the lock nobody else gives slots of the shard away, so the key
+// ago. Under the lock nobody else gives slots of the part away, so the key
 // cannot get a second one.
 func (t *Table) takeSlowly(key uint64, now int64, r Rate, delay time.Duration) Decision {
 	if r.burst == 0 {
 		return Decision{}
 	}
-	shard := t.own.shard(key)
-	shard.mutex.Lock()
-	defer shard.mutex.Unlock()
+	part := t.own.part(key)
+	part.mutex.Lock()
+	defer part.mutex.Unlock()
 	if s := t.own.find(key); s != nil {
 		d, _ := s.takeToken(key, now, r, delay)
 		return d
 	}
-	shard.latest = max(shard.latest, now)
-	now = shard.latest
+	part.latest = max(part.latest, now)
+	now = part.latest
 	// The key may have lived on the shared bucket until now, so it begins with what
 	// that has left. Usually that is idle.
 	next, d := r.decide(r.clamp(t.sharedTime(r), now, delay), now, delay)
@@ -102,15 +102,15 @@ func (t *Table) takeSlowly(key uint64, now int64, r Rate, delay time.Duration) D
 // refuses where there are more than sharedRates of these.
 func (t *Table) takeShared(now int64, r Rate, delay time.Duration) Decision {
 	key := r.key()
-	shard := t.shared.shard(key)
-	shard.mutex.Lock()
-	defer shard.mutex.Unlock()
+	part := t.shared.part(key)
+	part.mutex.Lock()
+	defer part.mutex.Unlock()
 	if s := t.shared.find(key); s != nil {
 		d, _ := s.takeToken(key, now, r, delay)
 		return d
 	}
-	shard.latest = max(shard.latest, now)
-	now = shard.latest
+	part.latest = max(part.latest, now)
+	now = part.latest
 	next, d := r.decide(0, now, delay)
 	if t.shared.giveBucket(key, now, next) {
 		return d
@@ -131,7 +131,7 @@ func (t *Table) sharedTime(r Rate) int64 {
 }
 
 // giveBucket gives key a slot whose bucket is full at now, and in it tat. The
-// caller holds the lock of the shard.
+// caller holds the lock of the part.
 func (s *slots) giveBucket(key uint64, now, tat int64) bool {
 	to := s.take(key, func(int64) int64 { return moving }, func(tat int64) bool { return tat < now })
 	if to != nil {

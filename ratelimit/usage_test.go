@@ -160,35 +160,39 @@ func TestUsageAdjusted(t *testing.T) {
 	}
 }
 
-// TestUsageRollover takes from many goroutines while days pass: each day gives
-// its limit, no more and no less.
+// TestUsageRollover takes from many goroutines around each midnight, with
+// times before and behind it: each day gives its limit, no more and no less.
 func TestUsageRollover(t *testing.T) {
-	const days, limit = 50, 200
+	const days, limit = 100, 200
 	var u Usage
-	var passed [days]atomic.Int64
-	var all sync.WaitGroup
+	var passed [days + 2]atomic.Int64
 	first := at(t, "2026-02-01 00:00:00")
 	q := Quota{Limit: limit, Period: Day}
-	var hours atomic.Int64
-	for range 8 {
-		all.Go(func() {
-			for {
-				tick := hours.Add(1)
-				now := first.Add(time.Duration(tick) * time.Hour / 20)
-				if now.Sub(first) >= days*24*time.Hour {
-					return
-				}
-				if d := u.Take(now, q); d.Allowed {
+	for day := range days {
+		var all sync.WaitGroup
+		for range 4 {
+			all.Go(func() {
+				midnight := first.AddDate(0, 0, day)
+				for i := range 2 * limit {
+					now := midnight.Add(time.Duration(i%4-1) * time.Hour)
+					d := u.Take(now, q)
+					if !d.Allowed {
+						continue
+					}
 					// Whoever is late counts for the day that has begun.
-					end := now.Add(d.Reset)
-					passed[int(end.Sub(first)/(24*time.Hour))-1].Add(1)
+					counts := int(now.Add(d.Reset).Sub(first) / (24 * time.Hour))
+					if i%4 != 0 && i%5 == 0 {
+						u.Return(now, q)
+					} else {
+						passed[counts].Add(1)
+					}
 				}
-			}
-		})
+			})
+		}
+		all.Wait()
 	}
-	all.Wait()
-	for day := range passed {
-		if got := passed[day].Load(); got != limit {
+	for day := range days {
+		if got := passed[day+1].Load(); got != limit {
 			t.Errorf("day %d: got %d; want %d", day, got, limit)
 		}
 	}
