@@ -63,7 +63,10 @@ func TestWhatRedisRefusesIsAway(t *testing.T) {
 			}
 			end()
 			redistest.Await(t, 10*time.Second, "back", func() bool { return !isAway(c) })
-			take(t, c, exact, "one", 0)
+			redistest.Await(t, 10*time.Second, "a decision with Redis", func() bool {
+				_, outcome := exact.Take([]byte("one"), c.Now(), 0)
+				return outcome == Decided
+			})
 			redistest.Await(t, 5*time.Second, "the owner is told", func() bool { return strings.HasSuffix(told.String(), "false]") })
 		})
 	}

@@ -26,11 +26,16 @@ type question struct {
 // with sets the arguments.
 func (q *question) with(args ...string) { q.count = copy(q.args[:], args) }
 
-// do asks all questions and returns those whose script no server knows.
-func do(ctx context.Context, redis rueidis.Client, questions []*question) (unknown []*question) {
+// do asks all questions, by the scripts' names or with their whole text, and
+// returns those whose script is not known there.
+func do(ctx context.Context, redis rueidis.Client, questions []*question, whole bool) (unknown []*question) {
 	commands := make([]rueidis.Completed, len(questions))
 	for i, q := range questions {
-		commands[i] = redis.B().Evalsha().Sha1(q.script.sum).Numkeys(1).Key(q.key).Arg(q.args[:q.count]...).Build()
+		if args := q.args[:q.count]; whole {
+			commands[i] = redis.B().Eval().Script(q.script.source).Numkeys(1).Key(q.key).Arg(args...).Build()
+		} else {
+			commands[i] = redis.B().Evalsha().Sha1(q.script.sum).Numkeys(1).Key(q.key).Arg(args...).Build()
+		}
 	}
 	for i, result := range redis.DoMulti(ctx, commands...) {
 		q := questions[i]
@@ -56,18 +61,6 @@ func reason(err error) error {
 		return errLate
 	}
 	return fmt.Errorf("cannot ask Redis: %w", err)
-}
-
-// load makes the scripts known to all servers.
-func (s *scripts) load(ctx context.Context, redis rueidis.Client) error {
-	for _, node := range redis.Nodes() {
-		for _, script := range s.all() {
-			if err := node.Do(ctx, node.B().ScriptLoad().Script(script.source).Build()).Error(); err != nil {
-				return fmt.Errorf("cannot load a script into Redis: %w", err)
-			}
-		}
-	}
-	return nil
 }
 
 // What has become of an ask. Whoever moves it from askWaiting decides who

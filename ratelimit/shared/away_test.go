@@ -265,3 +265,25 @@ func TestLateGrantsGoBack(t *testing.T) {
 		t.Errorf("stats: %+v", stats)
 	}
 }
+
+func TestWhatIsSpentStaysSpent(t *testing.T) {
+	t.Parallel()
+	server := redistest.Start(t)
+	c := client(t, Config{Addresses: []string{server.Address}})
+	l := c.Limit("slow", rate(t, 0.001, 1), Exact, Closed)
+	refused := func() bool {
+		d, outcome := l.Take([]byte("one"), c.Now(), 0)
+		return outcome == Decided && !d.Allowed
+	}
+	redistest.Await(t, 5*time.Second, "the only token is taken", refused)
+	server.Freeze()
+	redistest.Await(t, 5*time.Second, "away", func() bool { refused(); return isAway(c) })
+	server.Thaw()
+	redistest.Await(t, 5*time.Second, "a decision with Redis", func() bool {
+		d, outcome := l.Take([]byte("one"), c.Now(), 0)
+		if d.Allowed {
+			t.Error("what was spent before is there again")
+		}
+		return outcome == Decided
+	})
+}

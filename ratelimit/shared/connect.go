@@ -7,6 +7,7 @@ import (
 	"encoding/base64"
 	"net"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/redis/rueidis"
@@ -40,7 +41,7 @@ func (c *Client) connect() {
 	c.spread.Store((*c.redis.Load()).Mode() == rueidis.ClientModeCluster)
 	for i := range c.used() {
 		l := &c.lanes[i]
-		l.key = c.config.Prefix + ":probe:{" + slotTag(i) + "}"
+		l.key = c.probeKey("{" + slotTag(i) + "}")
 		for range workers {
 			c.start(l.work)
 		}
@@ -132,6 +133,15 @@ func (c *Client) lane(slot int) *lane {
 		return &c.lanes[0]
 	}
 	return &c.lanes[slot*lanes/slots]
+}
+
+// probeKey returns a key beside key that probes may write.
+func (c *Client) probeKey(key string) string {
+	if _, after, found := strings.Cut(key, "{"); found {
+		tag, _, _ := strings.Cut(after, "}")
+		key = "{" + tag + "}"
+	}
+	return c.config.Prefix + ":probe:" + key
 }
 
 // gone tells that the only server is away, whatever the key.

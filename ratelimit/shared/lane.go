@@ -40,7 +40,7 @@ type lane struct {
 	mutex  sync.Mutex
 	since  time.Time
 	err    error
-	key    string // whose server did not answer: it is the one to look after
+	key    string // lies where there was no answer: that server is the one to look after
 	marked bool   // counted in client.marked, under client.marking
 }
 
@@ -201,7 +201,7 @@ func (l *lane) lose(key string, err error) {
 	if l.away.Load() {
 		return
 	}
-	l.since, l.err, l.key = time.Now(), err, key
+	l.since, l.err, l.key = time.Now(), err, l.client.probeKey(key)
 	l.away.Store(true)
 	l.client.start(func() {
 		l.client.mark(l, true, err)
@@ -297,14 +297,8 @@ func (c *Client) run(timeout time.Duration, questions []*question) {
 	}
 	ctx, cancel := context.WithTimeout(c.io, timeout)
 	defer cancel()
-	if unknown := do(ctx, *redis, questions); len(unknown) > 0 {
-		// The server has been started anew, or somebody flushed its scripts.
-		if err := c.scripts.load(ctx, *redis); err != nil {
-			for _, q := range unknown {
-				q.err = err
-			}
-			return
-		}
-		do(ctx, *redis, unknown)
+	// The server has been started anew, or somebody flushed its scripts.
+	if unknown := do(ctx, *redis, questions, false); len(unknown) > 0 {
+		do(ctx, *redis, unknown, true)
 	}
 }

@@ -1,6 +1,7 @@
 package shared
 
 import (
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -91,6 +92,27 @@ func TestExactDecisions(t *testing.T) {
 	redistest.Await(t, 5*time.Second, "the token comes back", func() bool { return take(t, c, l, "two", 0).Allowed })
 	if take(t, c, l, "two", 0).Allowed {
 		t.Error("one token came back twice")
+	}
+}
+
+// What was stored by a clock that was an hour ahead, and what is no bucket at all.
+func TestBucketsOfAnotherTime(t *testing.T) {
+	t.Parallel()
+	server := redistest.Start(t)
+	c := client(t, patient(server.Address))
+	l := c.Limit("quick", rate(t, 50, 5), Exact, Closed)
+	key, _ := c.key("l", []byte("one"), "quick")
+	ahead := strconv.FormatInt(time.Now().Add(time.Hour).UnixNano(), 10)
+	server.Must("SET", key, ahead)
+	if d := take(t, c, l, "one", 0); d.Allowed || d.Wait > time.Second {
+		t.Errorf("got %+v; want a refusal for a moment", d)
+	}
+	redistest.Await(t, 5*time.Second, "a token", func() bool { return take(t, c, l, "one", 0).Allowed })
+	for _, text := range []string{"nonsense of some length", "1", ""} {
+		server.Must("SET", key, text)
+		if d := take(t, c, l, "one", 0); !d.Allowed || d.Remaining != 4 {
+			t.Errorf("after %q: got %+v; want a full bucket", text, d)
+		}
 	}
 }
 

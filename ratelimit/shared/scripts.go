@@ -28,10 +28,6 @@ func newScripts() scripts {
 	}
 }
 
-func (s *scripts) all() []*script {
-	return []*script{s.take, s.lease, s.spend, s.settle, s.nodes, s.probe}
-}
-
 // bucketLua reads a GCRA bucket into ahead: how many nanoseconds it is from
 // full. Lua has doubles only, which cannot hold nanoseconds since 1970, so the
 // arrival time is kept as digits, seconds before the last nine, and computed
@@ -44,20 +40,23 @@ local span = every * burst
 local time = redis.call('TIME')
 local second, nano = tonumber(time[1]), tonumber(time[2]) * 1000
 local ahead = 0
-local stored = redis.call('GET', KEYS[1])
-if stored then
-  ahead = (tonumber(string.sub(stored, 1, -10)) - second) * 1e9 + (tonumber(string.sub(stored, -9)) - nano)
-  if ahead < 0 then ahead = 0 end
-  if ahead > span + longest then ahead = span + longest end
-end
 local function store()
   if ahead <= 0 then
     redis.call('DEL', KEYS[1])
     return
   end
-  local whole = math.floor((nano + ahead) / 1e9)
-  redis.call('SET', KEYS[1], string.format('%d%09d', second + whole, nano + ahead - whole * 1e9),
+  local later = math.floor((nano + ahead) / 1e9)
+  redis.call('SET', KEYS[1], string.format('%d%09d', second + later, nano + ahead - later * 1e9),
     'PX', string.format('%d', math.ceil(ahead / 1e6) + 1))
+end
+local stored = redis.call('GET', KEYS[1]) or ''
+local whole, rest = tonumber(string.sub(stored, 1, -10)), tonumber(string.sub(stored, -9))
+if whole and rest then
+  ahead = math.max(0, (whole - second) * 1e9 + (rest - nano))
+  if ahead > span + longest then
+    ahead = span + longest
+    store()
+  end
 end
 `
 
