@@ -42,9 +42,13 @@ func (g *Gateway) startControl() (*control, error) {
 			NoDefaultServerHeader: true,
 			ReadTimeout:           10 * time.Second,
 			IdleTimeout:           75 * time.Second,
-			MaxRequestBodySize:    1 << 20,
+			MaxRequestBodySize:    admin.MaxBody,
+			StreamRequestBody:     true, // admin.Handler bounds bodies
 			CloseOnShutdown:       true,
-			Logger:                silent{},
+
+			DisablePreParseMultipartForm: true,
+
+			Logger: silent{},
 		},
 		done: make(chan struct{}),
 	}
@@ -155,4 +159,16 @@ func (g *Gateway) CertificateStates() any {
 		list = []weirtls.CertificateInfo{}
 	}
 	return map[string]any{"certificates": list}
+}
+
+// Changed logs a change of keys or plans that was asked for.
+func (g *Gateway) Changed(c admin.Change) {
+	line := g.log.Info().Str("action", c.Action).Str("outcome", c.Outcome).Str("peer", c.Peer).Str("request_id", c.RequestID)
+	if c.Key != "" {
+		line.Str("key", c.Key)
+	}
+	if c.Plan != "" {
+		line.Str("plan", c.Plan)
+	}
+	line.Msg("a change of API keys or usage plans was asked for")
 }

@@ -25,6 +25,9 @@ func TestControlPages(t *testing.T) {
 	up := startUpstream(t, answerEach(func(*rawRequest) string { return okText("ok") }))
 	g := startGateway(t, proxyTo(up.url()), withControl)
 	g.exchange(plainGet)
+	g.eventually("the request counted", func() bool { // which it is after its answer
+		return strings.Contains(g.ask("GET", "/metrics").Body, "weir_requests_total{")
+	})
 	f := func(method, path string, status int, kind, want string) {
 		t.Helper()
 		a := g.ask(method, path)

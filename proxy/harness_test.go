@@ -69,13 +69,19 @@ func testOptions() Options {
 // options; the document's listeners are its own if it has any.
 func startGateway(t testing.TB, document string, tune ...func(*Options)) *testGateway {
 	t.Helper()
+	return startLogging(t, zerolog.New(testWriter{t}).Level(zerolog.WarnLevel), document, tune...)
+}
+
+// startLogging is startGateway with a log of the process that the test reads.
+func startLogging(t testing.TB, log zerolog.Logger, document string, tune ...func(*Options)) *testGateway {
+	t.Helper()
 	options := testOptions()
 	options.Data = t.TempDir()
 	for _, f := range tune {
 		f(&options)
 	}
 	source := &textSource{text: document}
-	g, err := New(options, source, "test", zerolog.New(testWriter{t}).Level(zerolog.WarnLevel))
+	g, err := New(options, source, "test", log)
 	if err != nil {
 		t.Fatalf("New: %s\n%s", err, document)
 	}

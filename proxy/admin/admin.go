@@ -4,8 +4,6 @@
 package admin
 
 import (
-	"crypto/sha256"
-	"crypto/subtle"
 	"encoding/json"
 	"net/http/pprof"
 
@@ -13,6 +11,8 @@ import (
 	"github.com/valyala/fasthttp"
 	"github.com/valyala/fasthttp/fasthttpadaptor"
 	"github.com/valyala/fasthttp/pprofhandler"
+
+	"weir/proxy/plans"
 )
 
 // Gateway is what the control API shows and drives. All of it may be called
@@ -34,17 +34,24 @@ type Gateway interface {
 	Explain(description []byte) (any, error)
 	// Reload reads the document again.
 	Reload() error
+	// Plans returns the API keys and the usage plans.
+	Plans() *plans.Store
+	// Changed is told each change of them that was asked for.
+	Changed(Change)
 }
 
 // Handler returns the control API of g. A token, if there is one, is asked of
-// every request but /healthz and /readyz.
+// every request but /healthz and /readyz. It bounds bodies itself, for a server
+// that streams them, so that whoever sends too much hears about it.
 func Handler(g Gateway, token, metricsType string) fasthttp.RequestHandler {
 	r := router.New()
 	// A control API does not guess: what is not a path of it is not found.
 	r.RedirectTrailingSlash, r.RedirectFixedPath, r.HandleOPTIONS = false, false, false
-	r.NotFound = func(ctx *fasthttp.RequestCtx) { problem(ctx, 404, "no_route", "There is no such page.", "") }
+	r.NotFound = func(ctx *fasthttp.RequestCtx) {
+		refuse(ctx, 404, "no_route", "NotFoundException", "There is no such page.")
+	}
 	r.MethodNotAllowed = func(ctx *fasthttp.RequestCtx) {
-		problem(ctx, 405, "no_method", "The method is not allowed here.", "")
+		refuse(ctx, 405, "no_method", "MethodNotAllowedException", "The method is not allowed here.")
 	}
 	r.GET("/", index)
 	r.GET("/healthz", func(ctx *fasthttp.RequestCtx) { ctx.SetBodyString("ok\n") })
@@ -87,7 +94,8 @@ func Handler(g Gateway, token, metricsType string) fasthttp.RequestHandler {
 	r.GET("/debug/pprof/", fasthttpadaptor.NewFastHTTPHandlerFunc(pprof.Index))
 	r.GET("/debug/pprof/{profile}", pprofhandler.PprofHandler)
 	r.POST("/debug/pprof/symbol", pprofhandler.PprofHandler)
-	return fasthttp.CompressHandler(guard(token, r.Handler))
+	controlPlane{g}.mount(r)
+	return fasthttp.CompressHandler(bound(guard(token, own(token != "", r.Handler))))
 }
 
 const pages = `weir control
@@ -103,32 +111,25 @@ POST /explain       what would become of a request, and why: {"method": "GET", "
                     "headers": {}, "client": "192.0.2.1"}; nothing is sent or counted
 POST /reload        read the document again
 GET  /debug/pprof/  profiles
+
+API keys and usage plans, with AWS API Gateway's paths and JSON:
+
+POST   /apikeys                                make a key; its value is shown once
+POST   /apikeys?mode=import&format=csv         make the keys of a CSV file
+GET    /apikeys                                list keys
+GET    /apikeys/KEY                            one key; PATCH changes it, DELETE ends it
+POST   /apikeys/KEY/rotate                     give it a new value: {"overlap": "24h"}
+POST   /usageplans                             make a plan
+GET    /usageplans                             list plans
+GET    /usageplans/PLAN                        one plan; PATCH changes it, DELETE ends it
+POST   /usageplans/PLAN/keys                   put a key into a plan: {"keyId": "KEY", "keyType": "API_KEY"}
+GET    /usageplans/PLAN/keys                   list its keys
+GET    /usageplans/PLAN/keys/KEY               one of them; DELETE takes it out
+GET    /usageplans/PLAN/usage?startDate=2026-01-01&endDate=2026-01-31    by key and day; format=csv as a table
+PATCH  /usageplans/PLAN/keys/KEY/usage         change what remains of its quota
 `
 
 func index(ctx *fasthttp.RequestCtx) { ctx.SetBodyString(pages) }
-
-// guard asks for the token. Hashes are compared, so that neither the time nor
-// the length of the comparison tells anything about it (RFC 6750 §2.1).
-func guard(token string, next fasthttp.RequestHandler) fasthttp.RequestHandler {
-	if token == "" {
-		return next
-	}
-	want := sha256.Sum256([]byte("Bearer " + token))
-	return func(ctx *fasthttp.RequestCtx) {
-		switch string(ctx.Path()) {
-		case "/healthz", "/readyz":
-			next(ctx)
-			return
-		}
-		got := sha256.Sum256(ctx.Request.Header.Peek("Authorization"))
-		if subtle.ConstantTimeCompare(got[:], want[:]) != 1 {
-			ctx.Response.Header.Set("WWW-Authenticate", `Bearer realm="weir control"`)
-			problem(ctx, 401, "unauthorized", "The control API asks for its token.", "")
-			return
-		}
-		next(ctx)
-	}
-}
 
 func writeJSON(ctx *fasthttp.RequestCtx, value any) {
 	out, err := json.MarshalIndent(value, "", "  ")

@@ -39,7 +39,7 @@ func Allowed() map[string][]string {
 		},
 
 		// What stands on others.
-		"weir/proxy/admin":       {"weir/proxy/plans", "weir/ratelimit", fasthttp, "github.com/fasthttp/router"},
+		"weir/proxy/admin":       {"weir/proxy/config", "weir/proxy/plans", "weir/ratelimit", fasthttp, "github.com/fasthttp/router"},
 		"weir/proxy/balance":     {"weir/proxy/upstream"},
 		"weir/proxy/front":       {"weir/proxy/exchange", "weir/proxy/wire"},
 		"weir/proxy/front/cases": {},
@@ -92,6 +92,7 @@ func Allowed() map[string][]string {
 // tests, and all of weir but main, for a test may drive what its package serves.
 func TestsMayImport() []string {
 	return []string{
+		"github.com/aws/aws-sdk-go-v2", "github.com/aws/smithy-go",
 		"github.com/dunglas/httpsfv", "github.com/fasthttp/websocket", "github.com/prometheus/client_golang", "github.com/quic-go/qpack", "github.com/quic-go/quic-go", "github.com/rogpeppe/go-internal",
 		"github.com/rs/zerolog", "github.com/santhosh-tekuri/jsonschema/v6", "github.com/valyala/fasthttp",
 		"go.uber.org/goleak", "go.yaml.in/yaml/v3", "golang.org/x/net", "golang.org/x/sys", "golang.org/x/time", "pgregory.net/rapid",
