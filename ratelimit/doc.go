@@ -34,6 +34,6 @@
 // a key must ask for the same delay. A token must be given back, if at all,
 // before the time of one token has passed.
 //
-// Keys must be secret, as those of Table.Key are: who knows them can have many
-// at one place, and nobody else's beside them.
+// Keys must be secret, as those of Table.Key are: who could choose them would
+// crowd one place of the table, and leave others there without room.
 package ratelimit

@@ -167,6 +167,38 @@ func TestTableNeverTooFew(t *testing.T) {
 	}
 }
 
+// TestTableOneSlotEach has goroutines bring the same new keys at once, of
+// which each is good for one token.
+func TestTableOneSlotEach(t *testing.T) {
+	const keys = 50_000
+	table, r := NewTable(keys), rate(t, 1, 1)
+	passed := make([]atomic.Int64, keys)
+	var turn atomic.Int64
+	var all sync.WaitGroup
+	for range 4 {
+		all.Go(func() {
+			// Two turns in a row are of one key, so that two goroutines meet there.
+			for i := turn.Add(1) - 1; i < 2*keys; i = turn.Add(1) - 1 {
+				if table.Take(uint64(i/2), 1, r, 0).Allowed {
+					passed[i/2].Add(1)
+				}
+			}
+		})
+	}
+	all.Wait()
+	missed := int64(0) // by keys that found no room, and share one token
+	for key := range passed {
+		got := passed[key].Load()
+		missed += 1 - got
+		if got > 1 {
+			t.Fatalf("key %d: got %d admitted; want 1", key, got)
+		}
+	}
+	if over := int64(table.Stats(1).Overflowed); missed > over {
+		t.Errorf("got %d keys without their token; want at most %d", missed, over)
+	}
+}
+
 // TestTableSlotOfAnother has a slot taken away from a key that has found it.
 func TestTableSlotOfAnother(t *testing.T) {
 	table, r := NewTable(1), rate(t, 1e6, 2)

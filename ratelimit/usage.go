@@ -27,6 +27,11 @@ func (u *Usage) Take(now time.Time, q Quota) Decision {
 		limit := q.limit(start)
 		reset := q.Period.end(start).Sub(now)
 		if used >= limit {
+			// What a clock that was far ahead has counted belongs to this period,
+			// lest it be found in the next one again.
+			if next := pack(start, used); next != word && !u.word.CompareAndSwap(word, next) {
+				continue
+			}
 			return Decision{Wait: reset, Reset: reset}
 		}
 		if u.word.CompareAndSwap(word, pack(start, used+1)) {

@@ -197,3 +197,24 @@ func TestUsageRollover(t *testing.T) {
 		}
 	}
 }
+
+func TestClockFarAheadForAWhile(t *testing.T) {
+	now := time.Date(2026, 11, 24, 12, 0, 0, 0, time.UTC)
+	q := Quota{Limit: 5, Period: Day}
+	var u Usage
+	f := func(at time.Time, want int) {
+		t.Helper()
+		got := 0
+		for range 10 {
+			if u.Take(at, q).Allowed {
+				got++
+			}
+		}
+		if got != want {
+			t.Fatalf("at %s: got %d; want %d", at, got, want)
+		}
+	}
+	f(now.AddDate(3, 0, 0), 5)
+	f(now, 0)
+	f(now.AddDate(0, 0, 1), 5)
+}

@@ -194,7 +194,7 @@ func TestDamage(t *testing.T) {
 	f(append(bytes.Clone(good[:8192]), bytes.Repeat([]byte{0xa5}, len(good)-8192)...), true)
 	f(append(bytes.Clone(good[:16384]), make([]byte, len(good)-16384)...), true)
 	dice := rand.New(rand.NewPCG(1, 2))
-	for range 300 {
+	for range 150 {
 		damaged := bytes.Clone(good)
 		for range 1 + dice.IntN(3) {
 			damaged[dice.IntN(len(damaged))] ^= byte(1 + dice.IntN(255))

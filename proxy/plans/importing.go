@@ -8,6 +8,12 @@ type Imported struct {
 	Warnings []Warning
 }
 
+// arrival is a key that is being imported, and the plans it comes to.
+type arrival struct {
+	identity *Identity
+	plans    []*Plan
+}
+
 // ImportCSV makes the keys of a CSV file (ReadKeys) and puts them into their
 // plans, all at once. Lines that are bad are left out and named, or make the
 // whole fail with failOnWarnings.
@@ -19,41 +25,22 @@ func (s *Store) ImportCSV(r io.Reader, failOnWarnings bool) (Imported, error) {
 	s.change.Lock()
 	defer s.change.Unlock()
 	out := Imported{Warnings: warnings}
-	var (
-		puts  []put
-		made  []*Identity
-		joins [][]string
-		ids   = make(map[string]bool)
-	)
+	var arrivals []arrival
+	var puts []put
+	ids := make(map[string]bool)
 	for _, line := range lines {
-		k := line.key
-		i, _, err := s.newIdentity(NewKey{Name: k.Name, Description: k.Description, Value: k.Value, Enabled: !k.Disabled}, MinImportedValue)
-		if err != nil {
+		a, bad := s.arrive(line.key, ids)
+		for _, err := range bad {
 			out.Warnings = append(out.Warnings, Warning{line.line, err.Error()})
+		}
+		if a.identity == nil {
 			continue
 		}
-		for ids[i.id] { // as likely as a meteorite, and as welcome
-			i.id = random(lower, idLength)
-			i.key.ID = i.id
+		arrivals = append(arrivals, a)
+		puts = append(puts, putKey(a.identity.key, a.identity.credentials()))
+		for _, plan := range a.plans {
+			puts = append(puts, putMember(plan.ID, a.identity.id))
 		}
-		ids[i.id] = true
-		puts = append(puts, putKey(i.key, i.credentials()))
-		var in []*Plan
-		var plans []string
-		for _, plan := range k.Plans {
-			live := s.plans[plan]
-			err := noPlan(plan)
-			if live != nil {
-				err = checkKeyInPlans(i.id, append(in, &live.plan))
-			}
-			if err != nil {
-				out.Warnings = append(out.Warnings, Warning{line.line, err.Error()})
-				continue
-			}
-			in, plans = append(in, &live.plan), append(plans, plan)
-			puts = append(puts, putMember(plan, i.id))
-		}
-		made, joins = append(made, i), append(joins, plans)
 	}
 	if failOnWarnings && len(out.Warnings) > 0 {
 		return Imported{Warnings: out.Warnings}, refuse(ErrInvalid, "nothing is imported: %s", out.Warnings[0])
@@ -63,14 +50,44 @@ func (s *Store) ImportCSV(r io.Reader, failOnWarnings bool) (Imported, error) {
 	}
 	s.state.Lock()
 	defer s.state.Unlock()
-	for n, i := range made {
-		s.keys[i.id] = i
-		for _, plan := range joins[n] {
-			s.joined.add(plan, i.id)
+	made := make([]*Identity, len(arrivals))
+	for n, a := range arrivals {
+		made[n] = a.identity
+		out.IDs = append(out.IDs, a.identity.id)
+		s.keys[a.identity.id] = a.identity
+		for _, plan := range a.plans {
+			s.joined.add(plan.ID, a.identity.id)
 		}
-		s.enrol(i)
-		out.IDs = append(out.IDs, i.id)
+		s.enrol(a.identity)
 	}
 	s.index(nil, made)
 	return out, nil
+}
+
+// arrive makes a key of a line, with an id that is none of ids and becomes one,
+// and tells what of the line is bad. The caller holds change.
+func (s *Store) arrive(k StaticKey, ids map[string]bool) (a arrival, bad []error) {
+	i, _, err := s.newIdentity(NewKey{Name: k.Name, Description: k.Description, Value: k.Value, Enabled: !k.Disabled}, MinImportedValue)
+	if err != nil {
+		return arrival{}, []error{err}
+	}
+	for ids[i.id] {
+		i.id = random(lower, idLength)
+		i.key.ID = i.id
+	}
+	ids[i.id] = true
+	a.identity = i
+	for _, id := range k.Plans {
+		live := s.plans[id]
+		err := noPlan(id)
+		if live != nil {
+			err = checkKeyInPlans(i.id, append(a.plans, &live.plan))
+		}
+		if err != nil {
+			bad = append(bad, err)
+			continue
+		}
+		a.plans = append(a.plans, &live.plan)
+	}
+	return a, bad
 }

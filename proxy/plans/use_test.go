@@ -176,3 +176,29 @@ func TestUsagePages(t *testing.T) {
 		t.Fatalf("got %d keys; want the 30 that were used", seen)
 	}
 }
+
+// TestClockFarAhead has a clock that was years ahead for a while: what was used
+// by it stays used in the present period, and the next one begins.
+func TestClockFarAhead(t *testing.T) {
+	now := time.Date(2026, 11, 24, 12, 0, 0, 0, time.UTC)
+	clock := &hand{at: now}
+	s := openAt(t, Options{Now: clock.now})
+	plan, k := gold(t, s, 5, ratelimit.Day)
+	m := member(t, s, k.Value, "pets/prod")
+	take := func(at time.Time, want int) {
+		t.Helper()
+		clock.set(at)
+		if got := takes(m, at, 10); got != want {
+			t.Fatalf("at %s: got %d; want %d", at, got, want)
+		}
+	}
+	take(now, 5)
+	take(now.AddDate(3, 0, 0), 5)
+	take(now, 0)
+	take(now.AddDate(0, 0, 1), 5)
+	take(now.AddDate(0, 0, 2), 5)
+	u := must[Usage](t)(s.Usage(plan.ID, "", now, now.AddDate(0, 0, 2), Page{}))
+	if days := u.Keys[0].Days; days[1][0] != 5 || days[2][0] != 5 {
+		t.Fatalf("got %v; want 5 requests on each of the last days", days)
+	}
+}
