@@ -6,6 +6,7 @@ import (
 	"bytes"
 	"math/rand/v2"
 	"os"
+	"os/exec"
 	"runtime"
 	"strconv"
 	"testing"
@@ -53,8 +54,18 @@ func TestAllocOfMillion(t *testing.T) {
 	t.Logf("%+v in %d bytes", stats, took)
 }
 
-// TestAllocLazy makes a table far larger than what its few keys need.
+// TestAllocLazy makes a table far larger than what its few keys need, in a
+// process of its own: memory that the runtime has used before would be cleared.
 func TestAllocLazy(t *testing.T) {
+	const fresh = "WEIR_TEST_FRESH"
+	if os.Getenv(fresh) == "" {
+		child := exec.Command(os.Args[0], "-test.run=^TestAllocLazy$")
+		child.Env = append(os.Environ(), fresh+"=1")
+		if out, err := child.CombinedOutput(); err != nil {
+			t.Errorf("in a process of its own: %v\n%s", err, out)
+		}
+		return
+	}
 	before, r := resident(t), rate(t, 1, 10)
 	table := NewTable(10 * million)
 	for key := range uint64(10) {

@@ -22,6 +22,6 @@ func TestTableHoldsItsCapacity(t *testing.T) {
 	}
 	f(1, 0)
 	f(100, 0)
-	f(10_000, 0)
+	f(10_000, 10)
 	f(200_000, 10)
 }

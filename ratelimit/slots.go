@@ -52,7 +52,7 @@ type slots struct {
 func newSlots(capacity int) slots {
 	keys := min(uint64(max(capacity, 1)), mostKeys)
 	groups := (keys*8/5 + 3) / 4
-	parts := min(max(groups/window, 1), mostParts)
+	parts := min(max(groups/(4*window), 1), mostParts) // a part too small is full by chance
 	each := (groups + parts - 1) / parts
 	return slots{
 		groups: make([]group, parts*each), parts: make([]part, parts),

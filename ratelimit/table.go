@@ -26,7 +26,7 @@ type Table struct {
 }
 
 // NewTable returns a table for as many keys as capacity says. It takes 26
-// bytes a key, and of the system only as keys come.
+// bytes a key, and of the system, if made when the process starts, only as keys come.
 func NewTable(capacity int) *Table {
 	return &Table{
 		seed: maphash.MakeSeed(), capacity: max(capacity, 1),
