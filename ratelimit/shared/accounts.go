@@ -99,9 +99,9 @@ func (a *accounts) len() int {
 	return n
 }
 
-// giveBack puts one token back into the account, if there is one. Beyond a
-// quantum it is gone: credit stays bounded.
-func (a *accounts) giveBack(id uint64, quantum int64) bool {
+// giveBack puts one token back into the account, if there is one. Beyond most
+// it is gone: credit stays bounded.
+func (a *accounts) giveBack(id uint64, most int64) bool {
 	s := a.shard(id)
 	s.mutex.Lock()
 	defer s.mutex.Unlock()
@@ -109,7 +109,7 @@ func (a *accounts) giveBack(id uint64, quantum int64) bool {
 	if account == nil {
 		return false
 	}
-	if account.credit < quantum {
+	if account.credit < most {
 		account.credit++
 	}
 	return true
@@ -119,7 +119,7 @@ func (a *accounts) giveBack(id uint64, quantum int64) bool {
 // have something.
 func (l *Limit) takeFast(t *limitTerms, identity []byte, now int64, delay time.Duration) (ratelimit.Decision, Outcome) {
 	c := l.client
-	if c.gone() {
+	if only := c.only(); only != nil && only.away.Load() {
 		return l.without(t, identity, now, delay)
 	}
 	id := c.hash(identity) ^ l.salt

@@ -2,6 +2,7 @@ package shared
 
 import (
 	"fmt"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -284,6 +285,40 @@ func TestWhatIsSpentStaysSpent(t *testing.T) {
 		if d.Allowed {
 			t.Error("what was spent before is there again")
 		}
+		return outcome == Decided
+	})
+}
+
+// Answers that take longer than a request may wait are of use to fast limits only.
+func TestRedisIsTooSlow(t *testing.T) {
+	t.Parallel()
+	server := redistest.Start(t)
+	config := Config{Addresses: []string{server.Address}, Timeout: time.Microsecond, Interval: 400 * time.Millisecond}
+	c := client(t, config)
+	redistest.Await(t, 5*time.Second, "away", func() bool {
+		_, _, err := c.State()
+		return err != nil && strings.Contains(err.Error(), "answers of Redis take")
+	})
+	exact, fast := c.Limit("exact", rate(t, 1000, 1000), Exact, Closed), c.Limit("fast", rate(t, 1000, 1000), Fast, Closed)
+	if _, outcome := exact.Take([]byte("one"), c.Now(), 0); outcome != Refused {
+		t.Errorf("exact: got %s; want %s", outcome, Refused)
+	}
+	for range 20 {
+		take(t, c, fast, "one", 0)
+	}
+	key, _ := c.key("l", []byte("one"), "fast")
+	redistest.Await(t, 5*time.Second, "fast limits are settled", func() bool {
+		take(t, c, fast, "one", 0)
+		return server.Must("EXISTS", key) == "1"
+	})
+	server.Freeze()
+	redistest.Await(t, 5*time.Second, "fast limits are without Redis", func() bool {
+		_, outcome := fast.Take([]byte("one"), c.Now(), 0)
+		return outcome == Refused
+	})
+	server.Thaw()
+	redistest.Await(t, 5*time.Second, "fast limits are with Redis", func() bool {
+		_, outcome := fast.Take([]byte("one"), c.Now(), 0)
 		return outcome == Decided
 	})
 }

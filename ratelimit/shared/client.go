@@ -99,7 +99,7 @@ func (c *Client) Close() {
 		return
 	}
 	c.stop()
-	if away, _, _ := c.State(); away {
+	if !c.answers() {
 		c.cut()
 	}
 	c.group.Wait()
@@ -125,7 +125,9 @@ func (c *Client) start(f func()) {
 // Now reads the clock that now of Take is of.
 func (c *Client) Now() int64 { return c.config.Clock.Now() }
 
-// State tells whether Redis, or a part of a Cluster, is away, since when and why.
+// State tells whether Redis, or a part of a Cluster, is away, since when and
+// why. It is away as well if its answers take longer than Config.Timeout; fast
+// limits and quotas then go on.
 func (c *Client) State() (away bool, since time.Time, err error) {
 	for i := range c.used() {
 		if away, since, err := c.lanes[i].state(); away {
@@ -135,23 +137,34 @@ func (c *Client) State() (away bool, since time.Time, err error) {
 	return false, time.Time{}, nil
 }
 
-// Ready waits until Redis answers, all of it. The error says why it does not.
+// Ready waits until Redis answers, all of it, in whatever time. The error says
+// why it does not.
 func (c *Client) Ready(ctx context.Context) error {
 	tick := time.NewTicker(time.Millisecond)
 	defer tick.Stop()
 	for {
-		away, _, err := c.State()
-		if !away {
+		if c.answers() {
 			return nil
 		}
 		select {
 		case <-ctx.Done():
+			_, _, err := c.State()
 			return fmt.Errorf("cannot reach Redis: %w", err)
 		case <-c.context.Done():
 			return errClosed
 		case <-tick.C:
 		}
 	}
+}
+
+// answers tells whether all of Redis does, in whatever time.
+func (c *Client) answers() bool {
+	for i := range c.used() {
+		if c.lanes[i].away.Load() {
+			return false
+		}
+	}
+	return true
 }
 
 // Retain forgets the limits and quotas that no name of limits and quotas says;

@@ -41,7 +41,7 @@ func (c *Client) connect() {
 	c.spread.Store((*c.redis.Load()).Mode() == rueidis.ClientModeCluster)
 	for i := range c.used() {
 		l := &c.lanes[i]
-		l.key = c.probeKey("{" + slotTag(i) + "}")
+		l.key, l.looking = c.probeKey("{"+slotTag(i)+"}"), true
 		for range workers {
 			c.start(l.work)
 		}
@@ -129,8 +129,8 @@ func (c *Client) key(kind string, identity []byte, name string) (key string, slo
 
 // lane returns the lane of a slot.
 func (c *Client) lane(slot int) *lane {
-	if !c.spread.Load() {
-		return &c.lanes[0]
+	if only := c.only(); only != nil {
+		return only
 	}
 	return &c.lanes[slot*lanes/slots]
 }
@@ -144,8 +144,13 @@ func (c *Client) probeKey(key string) string {
 	return c.config.Prefix + ":probe:" + key
 }
 
-// gone tells that the only server is away, whatever the key.
-func (c *Client) gone() bool { return !c.spread.Load() && c.lanes[0].away.Load() }
+// only returns the lane of every key, if there is only one.
+func (c *Client) only() *lane {
+	if c.spread.Load() {
+		return nil
+	}
+	return &c.lanes[0]
+}
 
 // slots is how many parts the keys of a Cluster are in.
 const slots = 16384
@@ -212,7 +217,7 @@ func (c *Client) share(nodes int64) {
 
 // depart tells the others that this node is no more.
 func (c *Client) depart() {
-	if away, _, _ := c.State(); away {
+	if !c.answers() {
 		return
 	}
 	q := question{script: c.scripts.nodes, key: c.config.Prefix + ":nodes"}

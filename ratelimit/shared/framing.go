@@ -145,7 +145,7 @@ func (g *guarded) Read(p []byte) (int, error) {
 		return 0, wrong
 	}
 	if g.in.whole > g.asked.Load() && !g.listens.Load() {
-		return 0, errors.New("Redis answers what nobody has asked")
+		return 0, errors.New("an answer of Redis to what nobody has asked")
 	}
 	return n, err
 }

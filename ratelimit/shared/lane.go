@@ -2,14 +2,9 @@ package shared
 
 import (
 	"context"
-	"errors"
-	"fmt"
-	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
-
-	"github.com/redis/rueidis"
 )
 
 const (
@@ -20,12 +15,8 @@ const (
 	workers = 4
 	// batch is how many questions one round trip takes along.
 	batch = 64
-	// misses is after how many late answers in a row Redis counts as away.
-	misses = 3
 	// patience is the longest that background work waits for Redis.
 	patience = 100 * time.Millisecond
-	// probing is the time between two looks whether Redis is back.
-	probing = 100 * time.Millisecond
 )
 
 // lane is the way to the servers of some keys: what is asked of them, and
@@ -35,13 +26,15 @@ type lane struct {
 	client *Client
 	queue  chan *ask
 	missed atomic.Int32
-	away   atomic.Bool
+	away   atomic.Bool // nobody answers
+	slow   atomic.Bool // answers take too long for a request to wait for
 
-	mutex  sync.Mutex
-	since  time.Time
-	err    error
-	key    string // lies where there was no answer: that server is the one to look after
-	marked bool   // counted in client.marked, under client.marking
+	mutex   sync.Mutex
+	since   time.Time
+	err     error
+	key     string // lies where there was no answer: that server is the one to look after
+	looking bool   // somebody looks whether it is over
+	marked  bool   // counted in client.marked, under client.marking
 }
 
 func (l *lane) init(c *Client) {
@@ -49,15 +42,6 @@ func (l *lane) init(c *Client) {
 	l.queue = make(chan *ask, 1024)
 	l.since, l.err = time.Now(), errStarted
 	l.away.Store(true)
-}
-
-func (l *lane) state() (away bool, since time.Time, err error) {
-	if !l.away.Load() {
-		return false, time.Time{}, nil
-	}
-	l.mutex.Lock()
-	defer l.mutex.Unlock()
-	return true, l.since, l.err
 }
 
 // wait leaves the question and waits for its answer until timeout. False means
@@ -154,120 +138,18 @@ func (l *lane) answer(asks []*ask) {
 	l.client.run(max(patience, 2*l.client.config.Timeout), questions)
 	for _, a := range kept {
 		l.judge(a.key, a.err)
-		switch {
+		switch answered := a.err == nil; {
 		case a.state.CompareAndSwap(askWaiting, askAnswered):
 			a.done <- struct{}{}
+			if answered { // in time, which an answer that nobody waits for says nothing about
+				l.missed.Store(0)
+			}
 		case a.state.Load() == askLeft && a.err == nil && a.answer[0] == 1:
 			// Whoever asked has gone by another rule; the token is free again.
 			l.push(a.undone())
 		default:
 			a.release()
 		}
-	}
-}
-
-// judge draws conclusions from how a question ended.
-func (l *lane) judge(key string, err error) {
-	if err == nil {
-		l.missed.Store(0)
-		return
-	}
-	l.client.counts.errors.Add(1)
-	var answered *rueidis.RedisError
-	switch {
-	case !errors.As(err, &answered):
-		l.lose(key, err)
-	case strings.HasPrefix(answered.Error(), "WRONGTYPE"):
-		// Somebody else's key: it says nothing about the server.
-	default:
-		l.miss(key, err)
-	}
-}
-
-// miss counts what went wrong; after some in a row the lane is away.
-func (l *lane) miss(key string, err error) {
-	if l.missed.Add(1) >= misses {
-		l.lose(key, err)
-	}
-}
-
-// lose makes the lane away because of err, and looks for its end.
-func (l *lane) lose(key string, err error) {
-	if l.away.Load() {
-		return
-	}
-	l.mutex.Lock()
-	defer l.mutex.Unlock()
-	if l.away.Load() {
-		return
-	}
-	l.since, l.err, l.key = time.Now(), err, l.client.probeKey(key)
-	l.away.Store(true)
-	l.client.start(func() {
-		l.client.mark(l, true, err)
-		l.look()
-	})
-}
-
-// look probes until Redis answers in time.
-func (l *lane) look() {
-	l.mutex.Lock()
-	key := l.key
-	l.mutex.Unlock()
-	for wait := time.Duration(0); ; wait = min(probing, max(2*wait, probing/8)) {
-		if !l.client.sleep(wait) {
-			return
-		}
-		err := l.probe(key)
-		if err == nil {
-			break
-		}
-		l.stay(err)
-	}
-	l.missed.Store(0)
-	l.away.Store(false)
-	l.client.mark(l, false, nil)
-}
-
-// stay says why the lane is still away.
-func (l *lane) stay(err error) {
-	l.mutex.Lock()
-	l.err = err
-	l.mutex.Unlock()
-	l.client.mark(l, true, err)
-}
-
-// probe asks twice if the first answer is slow, since that one may have had to
-// connect first.
-func (l *lane) probe(key string) error {
-	var took time.Duration
-	for range 2 {
-		q := question{script: l.client.scripts.probe, key: key}
-		start := time.Now()
-		if l.client.run(time.Second, []*question{&q}); q.err != nil {
-			return q.err
-		}
-		if took = time.Since(start); took <= l.client.config.Timeout {
-			return nil
-		}
-	}
-	return fmt.Errorf("answers of Redis take %s, and the most is %s", took.Round(time.Microsecond), l.client.config.Timeout)
-}
-
-// mark tells the owner when the first lane goes away and when the last is back.
-func (c *Client) mark(l *lane, away bool, err error) {
-	c.marking.Lock()
-	defer c.marking.Unlock()
-	if l.marked == away {
-		return
-	}
-	l.marked = away
-	if away {
-		if c.marked++; c.marked == 1 {
-			c.config.Notify(true, err)
-		}
-	} else if c.marked--; c.marked == 0 {
-		c.config.Notify(false, nil)
 	}
 }
 

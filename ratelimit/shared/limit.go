@@ -113,12 +113,12 @@ func (l *Limit) Take(identity []byte, now int64, delay time.Duration) (ratelimit
 	if t.mode == Fast {
 		return l.takeFast(t, identity, now, delay)
 	}
-	if l.client.gone() {
+	if only := l.client.only(); only != nil && only.shut() {
 		return l.without(t, identity, now, delay)
 	}
 	key, slot := l.client.key("l", identity, l.name)
 	lane := l.client.lane(slot)
-	if lane.away.Load() {
+	if lane.shut() {
 		return l.without(t, identity, now, delay)
 	}
 	a := l.client.newAsk(l.client.scripts.take, key)

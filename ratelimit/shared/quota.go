@@ -3,6 +3,7 @@ package shared
 import (
 	"fmt"
 	"hash/maphash"
+	"math"
 	"strconv"
 	"sync/atomic"
 	"time"
@@ -123,7 +124,7 @@ func (q *Quota) Take(identity []byte, now time.Time) (ratelimit.Decision, Outcom
 	}
 	key, slot := c.key("q", identity, w.name)
 	lane := c.lane(slot)
-	if lane.away.Load() {
+	if lane.shut() {
 		return q.takeHere(t, w, identity, now)
 	}
 	a := c.newAsk(c.scripts.spend, key)
@@ -214,7 +215,7 @@ func (q *Quota) Return(identity []byte, now time.Time, was Outcome) {
 	c, t := q.client, q.terms.Load()
 	w := q.at(t, now)
 	if t.mode == Fast || was != Decided {
-		if c.accounts.giveBack(c.hash(identity)^w.salt, t.quantum) || was != Decided {
+		if c.accounts.giveBack(c.hash(identity)^w.salt, math.MaxInt64) || was != Decided {
 			return
 		}
 	}
@@ -239,7 +240,8 @@ func (q *Quota) Adjust(identity []byte, now time.Time, by int64) (int64, error) 
 func (q *Quota) adjust(identity []byte, now time.Time, by int64) (int64, error) {
 	w := q.at(q.terms.Load(), now)
 	key, slot := q.client.key("q", identity, w.name)
-	if away, _, err := q.client.lane(slot).state(); away {
+	if lane := q.client.lane(slot); lane.away.Load() {
+		_, _, err := lane.state()
 		return 0, fmt.Errorf("cannot ask for the quota %q: %w", q.name, err)
 	}
 	asked := question{script: q.client.scripts.settle, key: key}

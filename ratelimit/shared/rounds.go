@@ -83,12 +83,10 @@ func (c *Client) collect(work []*settling, end bool) []*settling {
 // next returns what Redis is to be asked about the account, if anything, and
 // whether the account is done with. It is called with the shard locked.
 func (a *account) next(now int64, end bool) (w *settling, done bool) {
-	var quantum int64
+	quantum := a.quantum()
 	if a.limit != nil {
-		quantum = a.limit.terms.Load().quantum
 		end = end || a.limit.dropped.Load()
 	} else {
-		quantum = a.quota.terms.Load().quantum
 		end = end || a.quota.dropped.Load() || now >= a.full
 	}
 	demand := a.demand
@@ -116,6 +114,14 @@ func (a *account) next(now int64, end bool) (w *settling, done bool) {
 	w = &settling{account: a, owed: owed}
 	a.ask(w, owed, wanted)
 	return w, end
+}
+
+// quantum is the most credit, and the most debt, of the account.
+func (a *account) quantum() int64 {
+	if a.limit != nil {
+		return a.limit.terms.Load().quantum
+	}
+	return a.quota.terms.Load().quantum
 }
 
 // rest is a round without anything to ask: what Redis has is known less and
@@ -182,6 +188,8 @@ func (w *settling) book(now int64) {
 	a.credit += max(0, w.owed) + w.answer[0]
 	a.known = true
 	if a.limit != nil {
+		// What requests gave back meanwhile may not make the credit larger than its bound.
+		a.credit = min(a.credit, max(a.quantum(), w.answer[0]))
 		a.room = max(0, w.answer[1]+min(0, a.credit))
 		a.full = now + w.answer[2]
 		return
