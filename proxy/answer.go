@@ -16,7 +16,7 @@ func (g *Gateway) answerRefusal(r *request) {
 		r.field = append(append(r.field[:0], "weir; error="...), refusal.Error...)
 		x.Response.SetBytesV("Proxy-Status", r.field)
 	}
-	if r.limited.by != nil {
+	if r.limited.by != nil && refusal != exchange.LimitsAway {
 		r.tellRefused()
 	}
 	if r.grpc.kind != grpc.None {

@@ -13,10 +13,11 @@ import (
 // limit is one limit as it holds for one route. It is immutable; what it
 // counts in outlives documents.
 type limit struct {
-	name   string // of metrics, log and explanations
-	level  string // what clients are told it is
-	policy []byte // its members of RateLimit-Policy; nil where its rate is not fixed
-	stats  *limitStats
+	name        string // of metrics, log and explanations
+	level       string // what clients are told it is
+	atOnceLevel string // the same of what runs at once
+	policy      []byte // its members of RateLimit-Policy; nil where its rate is not fixed
+	stats       *limitStats
 
 	rate     ratelimit.Rate
 	bucket   *ratelimit.Bucket // of all requests; nil where they are told apart, or without a rate
@@ -27,8 +28,6 @@ type limit struct {
 	atOnce   int64     // 0 for any number
 	fixed    uint64    // key of the gate without identity
 	hasRate  bool
-
-	atOnceLevel string // as level, of the number at once
 
 	delay    time.Duration
 	dryRun   bool

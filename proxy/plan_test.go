@@ -306,7 +306,7 @@ func TestSharedLimits(t *testing.T) {
 	server := redistest.Start(t)
 	document := func(prefix string) string {
 		return fmt.Sprintf(`
-redis: { addresses: [ %q ], prefix: %s, timeout: 200ms }
+redis: { addresses: [ %q ], prefix: %s, timeout: 1s }
 limits:
   each:   { by: ["header:X-Tenant"], rate: 1/h, burst: 2, shared: exact }
   closed: { by: ["header:X-Tenant"], rate: 1/h, burst: 100, shared: exact, whenAway: closed }
