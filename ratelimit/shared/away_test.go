@@ -270,7 +270,7 @@ func TestLateGrantsGoBack(t *testing.T) {
 func TestWhatIsSpentStaysSpent(t *testing.T) {
 	t.Parallel()
 	server := redistest.Start(t)
-	c := client(t, Config{Addresses: []string{server.Address}})
+	c := client(t, Config{Addresses: []string{server.Address}, Timeout: 200 * time.Millisecond})
 	l := c.Limit("slow", rate(t, 0.001, 1), Exact, Closed)
 	refused := func() bool {
 		d, outcome := l.Take([]byte("one"), c.Now(), 0)

@@ -15,7 +15,7 @@ const (
 	workers = 4
 	// batch is how many questions one round trip takes along.
 	batch = 64
-	// patience is the longest that background work waits for Redis.
+	// patience is the longest that the last words of Close may take.
 	patience = 100 * time.Millisecond
 )
 
@@ -28,6 +28,8 @@ type lane struct {
 	missed atomic.Int32
 	away   atomic.Bool // nobody answers
 	slow   atomic.Bool // answers take too long for a request to wait for
+
+	settling atomic.Bool // a round of its accounts is under way
 
 	mutex   sync.Mutex
 	since   time.Time
@@ -135,7 +137,8 @@ func (l *lane) answer(asks []*ask) {
 	if len(questions) == 0 {
 		return
 	}
-	l.client.run(max(patience, 2*l.client.config.Timeout), questions)
+	// Longer than anybody waits, so that late grants are heard of and go back.
+	l.client.run(max(dialing, 2*l.client.config.Timeout), questions)
 	for _, a := range kept {
 		l.judge(a.key, a.err)
 		switch answered := a.err == nil; {

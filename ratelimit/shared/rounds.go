@@ -3,6 +3,7 @@ package shared
 import (
 	"math/rand/v2"
 	"strconv"
+	"sync"
 	"time"
 )
 
@@ -27,47 +28,59 @@ type settling struct {
 func (c *Client) settle() {
 	timer := time.NewTimer(c.config.Interval)
 	defer timer.Stop()
-	var work []*settling
-	var began time.Time
-	for {
+	var parts sync.WaitGroup
+	defer c.settleLast(&parts)
+	for began := time.Now(); ; began = time.Now() {
 		select {
 		case <-c.context.Done():
-			c.settleAll(c.collect(work[:0], true), patience)
 			return
 		case <-c.kicked:
 			if !c.sleep(max(time.Millisecond, c.config.Interval/10) - time.Since(began)) {
-				continue
+				return
 			}
 		case <-timer.C:
 		}
-		began = time.Now()
-		work = c.collect(work[:0], false)
-		c.settleAll(work, max(2*c.config.Timeout, c.config.Interval))
-		clear(work)
+		// A lane that is slow or silent does not hold up the others.
+		for lane, work := range c.collect(false) {
+			lane.settling.Store(true)
+			parts.Go(func() {
+				defer lane.settling.Store(false)
+				lane.settleAll(work, dialing)
+			})
+		}
 		c.counts.rounds.Add(1)
 		// Rounds of different nodes drift, so that none is always the first to find new tokens.
-		pause := c.config.Interval - time.Duration(rand.Int64N(int64(c.config.Interval)/4))
-		timer.Reset(max(pause-time.Since(began), c.config.Interval/4))
+		timer.Reset(c.config.Interval - time.Duration(rand.Int64N(int64(c.config.Interval)/4)))
+	}
+}
+
+// settleLast gives everything back, as far as somebody answers soon.
+func (c *Client) settleLast(parts *sync.WaitGroup) {
+	parts.Wait()
+	for lane, work := range c.collect(true) {
+		lane.settleAll(work, patience)
 	}
 }
 
 // collect goes through all accounts and returns those that Redis is to be
-// asked about. At the end everything is given back.
-func (c *Client) collect(work []*settling, end bool) []*settling {
+// asked about, by lane. At the end everything is given back.
+func (c *Client) collect(end bool) map[*lane][]*settling {
+	all := make(map[*lane][]*settling)
 	now := c.Now()
 	for i := range c.accounts.shards {
 		s := &c.accounts.shards[i]
 		s.mutex.Lock()
 		for j := 0; j < len(s.list); {
 			a := s.list[j]
-			if c.lane(a.slot).away.Load() {
+			lane := c.lane(a.slot)
+			if lane.away.Load() || lane.settling.Load() {
 				j++
 				continue
 			}
 			w, done := a.next(now, end)
 			if w != nil {
 				w.shard = s
-				work = append(work, w)
+				all[lane] = append(all[lane], w)
 			}
 			if done {
 				s.drop(j)
@@ -77,7 +90,7 @@ func (c *Client) collect(work []*settling, end bool) []*settling {
 		}
 		s.mutex.Unlock()
 	}
-	return work
+	return all
 }
 
 // next returns what Redis is to be asked about the account, if anything, and
@@ -156,9 +169,11 @@ func (a *account) ask(w *settling, owed, wanted int64) {
 	w.with(a.window.allowed, a.window.expiry, number(owed), number(wanted))
 }
 
-// settleAll asks and books what comes back. What got no answer stays owed, and
+// settleAll asks and books what comes back. The lane is away if that is not
+// soon, but what comes later is still booked. What got no answer stays owed, and
 // what was wanted or given back then is gone: never too much passes.
-func (c *Client) settleAll(work []*settling, timeout time.Duration) {
+func (l *lane) settleAll(work []*settling, timeout time.Duration) {
+	soon := max(2*l.client.config.Timeout, l.client.config.Interval)
 	questions := make([]*question, 0, min(len(work), chunk))
 	for len(work) > 0 {
 		part := work[:min(len(work), chunk)]
@@ -167,14 +182,16 @@ func (c *Client) settleAll(work []*settling, timeout time.Duration) {
 		for _, w := range part {
 			questions = append(questions, &w.question)
 		}
-		c.run(timeout, questions)
-		now := c.Now()
+		late := time.AfterFunc(soon, func() { l.lose(part[0].key, errLate) })
+		l.client.run(timeout, questions)
+		late.Stop()
+		now := l.client.Now()
 		for _, w := range part {
-			c.lane(w.account.slot).judge(w.key, w.err)
+			l.judge(w.key, w.err)
 			if w.err == nil {
 				w.book(now)
 			} else if w.owed < 0 {
-				c.counts.lost.Add(uint64(-w.owed))
+				l.client.counts.lost.Add(uint64(-w.owed))
 			}
 		}
 	}

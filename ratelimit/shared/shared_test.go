@@ -46,7 +46,7 @@ func patient(addresses ...string) Config {
 func TestExactLimitOverManyNodes(t *testing.T) {
 	t.Parallel()
 	server := redistest.Start(t)
-	const perSecond, burst, nodes = 2000, 1000, 3 // a machine that stalls for half a second loses nothing
+	const perSecond, burst, nodes = 500, 300, 3 // a machine that stalls for half a second loses nothing
 	var clients []*Client
 	for range nodes {
 		clients = append(clients, client(t, patient(server.Address)))
