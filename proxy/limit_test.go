@@ -57,6 +57,38 @@ func TestLimitByAddress(t *testing.T) {
 	f("2001:db8:2::1", 200)
 }
 
+// TestLimitIsExact sends from many connections at once.
+func TestLimitIsExact(t *testing.T) {
+	t.Parallel()
+	g := startGateway(t, limitedBy("keyed: { by: [address], rate: 1/h, burst: 70 }, total: { rate: 1/h, burst: 50 }", "keyed, total"))
+	const clients, each = 8, 25
+	accepted := make(chan int, clients)
+	for range clients {
+		c := g.dial()
+		go func() {
+			n := 0
+			for range each {
+				c.send(plainGet)
+				if a, err := c.tryAnswer("GET"); err == nil && a.Status == 200 {
+					n++
+				}
+			}
+			accepted <- n
+		}()
+	}
+	sum := 0
+	for range clients {
+		sum += within(t, "the end of a client", accepted)
+	}
+	if sum != 50 {
+		t.Errorf("got %d of %d requests through; want 50", sum, clients*each)
+	}
+	// What the second limit refused, the first one has back.
+	if got := g.limits.statsOf("keyed").total(refused); got != 0 {
+		t.Errorf("the limit that was not used up refused %d requests; want none", got)
+	}
+}
+
 func TestLimitAtOnce(t *testing.T) {
 	t.Parallel()
 	up, arrived, release := heldUpstream(t)
