@@ -62,7 +62,7 @@ func TestWhatRedisRefusesIsAway(t *testing.T) {
 				return
 			}
 			end()
-			redistest.Await(t, 10*time.Second, "back", func() bool { return !isAway(c) })
+			redistest.Await(t, 10*time.Second, "back", func() bool { return isBack(c) })
 			redistest.Await(t, 10*time.Second, "a decision with Redis", func() bool {
 				_, outcome := exact.Take([]byte("one"), c.Now(), 0)
 				return outcome == Decided

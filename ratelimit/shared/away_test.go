@@ -122,9 +122,12 @@ func (n *notices) String() string {
 	return fmt.Sprint(n.away)
 }
 
-func isAway(c *Client) bool {
+func isAway(c *Client) bool { return !c.answers() }
+
+// isBack tells that it answers, and soon enough for exact decisions.
+func isBack(c *Client) bool {
 	away, _, _ := c.State()
-	return away
+	return !away
 }
 
 // What Redis goes away by, and comes back by.
@@ -156,7 +159,7 @@ func TestRedisGoesAwayAndComesBack(t *testing.T) {
 					before := tr.by[outcome].Load()
 					redistest.Await(t, 5*time.Second, "decisions without Redis", func() bool { return tr.by[outcome].Load() > before+1000 })
 					way.back(server)
-					back := redistest.Await(t, 5*time.Second, "back", func() bool { return !isAway(c) })
+					back := redistest.Await(t, 5*time.Second, "back", func() bool { return isBack(c) })
 					decided := tr.by[Decided].Load()
 					redistest.Await(t, 5*time.Second, "decisions with Redis", func() bool { return tr.by[Decided].Load() > decided+1000 })
 					t.Logf("away after %s, back after %s", gone, back)
@@ -186,7 +189,7 @@ func TestRedisIsFrozenForLong(t *testing.T) {
 		t.Error("it is not away")
 	}
 	server.Thaw()
-	back := redistest.Await(t, 5*time.Second, "back", func() bool { return !isAway(c) })
+	back := redistest.Await(t, 5*time.Second, "back", func() bool { return isBack(c) })
 	t.Logf("back after %s", back)
 	decided := tr.by[Decided].Load()
 	redistest.Await(t, 5*time.Second, "decisions with Redis", func() bool { return tr.by[Decided].Load() > decided+1000 })
@@ -194,7 +197,7 @@ func TestRedisIsFrozenForLong(t *testing.T) {
 	redistest.Await(t, 5*time.Second, "away", func() bool { return isAway(c) })
 	server.Kill()
 	server.Restart()
-	redistest.Await(t, 5*time.Second, "back", func() bool { return !isAway(c) })
+	redistest.Await(t, 5*time.Second, "back", func() bool { return isBack(c) })
 	tr.check(t)
 }
 
@@ -236,7 +239,7 @@ func TestEachNodeHoldsItsShareWithoutRedis(t *testing.T) {
 	}
 	server.Thaw()
 	for _, c := range nodes {
-		redistest.Await(t, 5*time.Second, "back", func() bool { return !isAway(c) })
+		redistest.Await(t, 5*time.Second, "back", func() bool { return isBack(c) })
 	}
 	nodes[2].Close()
 	redistest.Await(t, 10*time.Second, "a node that ends does not count", func() bool { return nodes[0].Stats().Nodes == 2 })

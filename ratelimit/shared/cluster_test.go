@@ -52,7 +52,7 @@ func TestClusterLosesOneOfThree(t *testing.T) {
 	redistest.Await(t, 5*time.Second, "decisions without one server", func() bool { return tr.by[DecidedLocally].Load() > local+1000 })
 	redistest.Await(t, 5*time.Second, "decisions of the others", func() bool { return tr.by[Decided].Load() > decided+1000 })
 	nodes[2].Thaw()
-	back := redistest.Await(t, 10*time.Second, "back", func() bool { return !isAway(c) })
+	back := redistest.Await(t, 10*time.Second, "back", func() bool { return isBack(c) })
 	t.Logf("away after %s, back after %s", gone, back)
 	tr.check(t)
 }

@@ -116,6 +116,34 @@ func TestBucketsOfAnotherTime(t *testing.T) {
 	}
 }
 
+// Lua's numbers cannot hold what is stored; what is added must be exact all the same.
+func TestBucketsAreExactToTheNanosecond(t *testing.T) {
+	t.Parallel()
+	server := redistest.Start(t)
+	c := client(t, patient(server.Address))
+	f := func(name string, perSecond float64) {
+		t.Helper()
+		r := rate(t, perSecond, 1000)
+		l := c.Limit(name, r, Exact, Closed)
+		key, _ := c.key("l", []byte("one"), name)
+		var last int64
+		for i := range 20 {
+			take(t, c, l, "one", 0)
+			at, err := strconv.ParseInt(server.Must("GET", key), 10, 64)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if step := at - last; i > 0 && step != int64(r.Every()) {
+				t.Errorf("%s: a token moves the bucket by %d; want %d", name, step, r.Every())
+			}
+			last = at
+		}
+	}
+	f("seven a second", 7)
+	f("one in an hour", 1.0/3601)
+	f("a third", 1.0/3)
+}
+
 func TestKeysTellNothingAndEnd(t *testing.T) {
 	t.Parallel()
 	server := redistest.Start(t)

@@ -28,17 +28,15 @@ func newScripts() scripts {
 	}
 }
 
-// bucketLua reads a GCRA bucket into ahead: how many nanoseconds it is from
-// full. Lua has doubles only, which cannot hold nanoseconds since 1970, so the
-// arrival time is kept as digits, seconds before the last nine, and computed
-// with as a distance from now. What is further ahead than any limit allows
-// comes from a clock that was set back or a rate that has changed.
+// bucketLua reads a GCRA bucket into ahead: how many nanoseconds it is from full.
 // ARGV: every, burst, the longest delay that anybody is given.
 const bucketLua = `
 local every, burst, longest = tonumber(ARGV[1]), tonumber(ARGV[2]), tonumber(ARGV[3])
 local span = every * burst
 local time = redis.call('TIME')
 local second, nano = tonumber(time[1]), tonumber(time[2]) * 1000
+-- Doubles cannot hold nanoseconds since 1970: the arrival time is kept as digits,
+-- seconds before the last nine, and computed with as a distance from now.
 local ahead = 0
 local function store()
   if ahead <= 0 then
@@ -53,7 +51,7 @@ local stored = redis.call('GET', KEYS[1]) or ''
 local whole, rest = tonumber(string.sub(stored, 1, -10)), tonumber(string.sub(stored, -9))
 if whole and rest then
   ahead = math.max(0, (whole - second) * 1e9 + (rest - nano))
-  if ahead > span + longest then
+  if ahead > span + longest then -- a clock was set back, or the rate has changed
     ahead = span + longest
     store()
   end

@@ -27,7 +27,7 @@ func TestSentinelsReplaceTheMaster(t *testing.T) {
 			redistest.Await(t, 5*time.Second, "traffic", func() bool { return tr.by[Decided].Load() > 1000 })
 			end(set.Master)
 			gone := redistest.Await(t, 5*time.Second, "away", func() bool { return isAway(c) })
-			back := redistest.Await(t, 20*time.Second, "back", func() bool { return !isAway(c) })
+			back := redistest.Await(t, 20*time.Second, "back", func() bool { return isBack(c) })
 			decided := tr.by[Decided].Load()
 			redistest.Await(t, 5*time.Second, "decisions by the new master", func() bool { return tr.by[Decided].Load() > decided+1000 })
 			if set.Replica.Must("DBSIZE") == "0" {
