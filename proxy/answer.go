@@ -16,17 +16,17 @@ func (g *Gateway) answerRefusal(r *request) {
 		r.field = append(append(r.field[:0], "weir; error="...), refusal.Error...)
 		x.Response.SetBytesV("Proxy-Status", r.field)
 	}
-	if r.limited.by != nil {
+	if r.limited.by != nil && refusal != exchange.LimitsAway {
 		r.tellRefused()
 	}
 	if r.grpc.kind != grpc.None {
 		r.refuseCall()
 		return
 	}
-	x.Response.Set("Cache-Control", "no-store")
+	x.Response.SetCanonical(nameCacheControl, noStore)
 	switch refusal {
 	case exchange.Overloaded, exchange.NoTarget, exchange.PoolExhausted, exchange.LimitsAway:
-		x.Response.Set("Retry-After", "1")
+		x.Response.SetCanonical(nameRetryAfter, one)
 	}
 	if r.mapping != nil && r.mapping.stage.aws {
 		r.answerAsAWS(refusal)
@@ -43,6 +43,9 @@ func (g *Gateway) answerRefusal(r *request) {
 }
 
 var (
+	nameCacheControl = []byte("Cache-Control")
+	noStore          = []byte("no-store")
+	one              = []byte("1")
 	nameAWSRequestID = []byte("X-Amzn-Requestid")
 	nameAWSError     = []byte("X-Amzn-Errortype")
 )

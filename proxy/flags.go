@@ -79,7 +79,7 @@ func (o *Options) RegisterFlags(fs *flag.FlagSet) {
 	o.HTTP3.RegisterFlags(fs)
 	fs.Int64Var(&o.MaxBody, "listen.maxBody", -1, "Bytes of a request body, where the route does not say; more is refused with 413. -1 means no limit")
 
-	fs.IntVar(&o.LimitKeys, "limit.keys", 1<<20, "Keys that tables have room for, one table for all limits that tell requests apart; 34 MB for a million, taken as keys come. Keys beyond it share a budget")
+	fs.IntVar(&o.LimitKeys, "limit.keys", 1<<20, "Keys that tables have room for, one table for all limits that tell requests apart; 26 bytes each, taken as keys come. Keys beyond it share a budget")
 	fs.IntVar(&o.LimitDelayed, "limit.delayed", 10_000, "Requests that limits with delay hold back at once; more are refused. 0 holds back none")
 	fs.IntVar(&o.LimitNonces, "limit.nonces", 1<<18, "Nonces of signed requests that are remembered within six minutes, or the longest maxAge; further ones are refused")
 

@@ -13,10 +13,11 @@ import (
 // limit is one limit as it holds for one route. It is immutable; what it
 // counts in outlives documents.
 type limit struct {
-	name   string // of metrics, log and explanations
-	level  string // what clients are told it is
-	policy []byte // its members of RateLimit-Policy; nil where its rate is not fixed
-	stats  *limitStats
+	name        string // of metrics, log and explanations
+	level       string // what clients are told it is
+	atOnceLevel string // the same of what runs at once
+	policy      []byte // its members of RateLimit-Policy; nil where its rate is not fixed
+	stats       *limitStats
 
 	rate     ratelimit.Rate
 	bucket   *ratelimit.Bucket // of all requests; nil where they are told apart, or without a rate
@@ -27,8 +28,6 @@ type limit struct {
 	atOnce   int64     // 0 for any number
 	fixed    uint64    // key of the gate without identity
 	hasRate  bool
-
-	atOnceLevel string // as level, of the number at once
 
 	delay    time.Duration
 	dryRun   bool
@@ -70,71 +69,75 @@ func (g *Gateway) takeAll(r *request, limits []*limit) bool {
 	return true
 }
 
+// newHeld begins what l gives the request.
+func (r *request) newHeld(l *limit) *held {
+	n := len(r.held)
+	if n == cap(r.held) {
+		r.held = append(r.held, held{})
+	}
+	r.held = r.held[:n+1]
+	h := &r.held[n]
+	h.limit = l
+	return h
+}
+
 // take asks l for a pass and a token.
 func (g *Gateway) take(r *request, l *limit) bool {
 	if r.explained != nil {
 		g.explainLimit(r, l)
 		return true
 	}
-	h := held{limit: l, key: l.fixed}
+	h := r.newHeld(l)
 	from := len(r.identity)
+	h.key = l.fixed
 	if l.identity != nil {
 		r.identity = l.identity.append(r.identity, r)
-		if l.table != nil {
-			h.key = l.table.Key(r.identity[from:])
-		}
+		h.key = l.table.Key(r.identity[from:])
 	}
 	if l.atOnce > 0 {
 		if h.pass, h.isPass = l.gate.Enter(h.key, l.atOnce); !h.isPass {
 			l.refusedKey(h.key)
-			return r.denied(l, exchange.TooManyAtOnce, h, time.Second)
+			return r.denied(h, exchange.TooManyAtOnce, time.Second)
 		}
 	}
 	h.rate = l.rate
 	switch {
 	case !l.hasRate:
-		r.held = append(r.held, h)
 		r.allowed(l, 0)
 		return true
 	case l.shared != nil:
-		return g.takeShared(r, l, l.shared, h, from)
-	}
-	now := g.limits.clock.At(r.x.Start)
-	var d ratelimit.Decision
-	if l.identity != nil {
+		return g.takeShared(r, h, l.shared, from)
+	case l.identity != nil:
 		r.identity = r.identity[:from]
-		d = l.table.Take(h.key, now, l.rate, l.delay)
-	} else {
-		h.bucket = l.bucket
-		d = l.bucket.Take(now, l.rate, l.delay)
+		return r.decided(h, l.table.Take(h.key, g.limits.clock.At(r.x.Start), l.rate, l.delay))
 	}
-	return r.decided(l, h, d)
+	h.bucket = l.bucket
+	return r.decided(h, l.bucket.Take(g.limits.clock.At(r.x.Start), l.rate, l.delay))
 }
 
 // decided notes the decision of a rate.
-func (r *request) decided(l *limit, h held, d ratelimit.Decision) bool {
-	h.remaining, h.reset = d.Remaining, d.Reset
+func (r *request) decided(h *held, d ratelimit.Decision) bool {
+	h.remaining, h.reset, h.isToken = d.Remaining, d.Reset, d.Allowed
 	if d.Allowed {
-		h.isToken = true
-		r.held = append(r.held, h)
-		r.allowed(l, d.Wait)
+		r.allowed(h.limit, d.Wait)
 		return true
 	}
-	l.refusedKey(h.key)
-	if h.isPass && !l.dryRun {
-		l.gate.Leave(h.pass)
-		h.isPass = false
-	}
-	return r.denied(l, exchange.Throttled, h, d.Wait)
+	h.limit.refusedKey(h.key)
+	return r.denied(h, exchange.Throttled, d.Wait)
 }
-
-// refusedKey counts whom l refuses, where it tells requests apart.
-func (l *limit) refusedKey(key uint64) {}
 
 // takeFrom takes a token of a bucket that is not the limit's own.
 func (g *Gateway) takeFrom(r *request, l *limit, bucket *ratelimit.Bucket, rate ratelimit.Rate) bool {
-	h := held{limit: l, bucket: bucket, rate: rate}
-	return r.decided(l, h, bucket.Take(g.limits.clock.At(r.x.Start), rate, 0))
+	h := r.newHeld(l)
+	h.bucket, h.rate = bucket, rate
+	return r.decided(h, bucket.Take(g.limits.clock.At(r.x.Start), rate, 0))
+}
+
+// refusedKey counts whom l refuses, where it tells requests apart.
+func (l *limit) refusedKey(key uint64) {
+	if l.identity != nil {
+		l.stats.top.Observe(key)
+	}
 }
 
 // allowed notes that l lets the request through, after wait.
@@ -153,22 +156,21 @@ func (r *request) allowed(l *limit, wait time.Duration) {
 	r.announcing = r.announcing || l.announce
 }
 
-// denied notes that l refuses the request, and does refuse it unless l only
-// counts.
-func (r *request) denied(l *limit, refusal *exchange.Refusal, h held, wait time.Duration) bool {
-	outcome := refused
+// denied notes that a limit refuses the request, and does refuse it unless the
+// limit only counts. A pass that it has given then stays: the request is under
+// way all the same.
+func (r *request) denied(h *held, refusal *exchange.Refusal, wait time.Duration) bool {
+	l := h.limit
 	if l.dryRun {
-		outcome = wouldRefuse
-	}
-	l.stats.count(r.x.Shard, outcome)
-	if l.dryRun {
-		if h.isPass {
-			r.held = append(r.held, h) // it is under way all the same
+		l.stats.count(r.x.Shard, wouldRefuse)
+		if !h.isPass {
+			*h = held{}
+			r.held = r.held[:len(r.held)-1]
 		}
 		return true
 	}
+	l.stats.count(r.x.Shard, refused)
 	r.giveBack()
-	r.held = append(r.held, h)
 	r.limited = limited{l, wait}
 	return r.x.Refuse(refusal)
 }

@@ -23,7 +23,9 @@ func (g *Gateway) explainLimit(r *request, l *limit) {
 	var d ratelimit.Decision
 	if l.identity != nil {
 		r.identity = l.identity.append(r.identity[:0], r)
-		d = l.table.Peek(l.table.Key(r.identity), now, l.rate, l.delay)
+		key := l.table.Key(r.identity)
+		r.explained.add("limit", "%s knows the request by the key %s", l.name, keyText(key))
+		d = l.table.Peek(key, now, l.rate, l.delay)
 	} else {
 		d = l.bucket.Peek(now, l.rate, l.delay)
 	}

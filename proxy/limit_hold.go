@@ -62,10 +62,9 @@ func (g *Gateway) hold(r *request) bool {
 // releaseAs refuses a request that was to be held back, and gives back what it
 // has taken.
 func (r *request) releaseAs(refusal *exchange.Refusal) bool {
-	by := r.delayedBy
-	by.stats.count(r.x.Shard, refused)
 	r.giveBack()
-	if refusal.Status == 429 {
+	if by := r.delayedBy; refusal == exchange.Throttled {
+		by.stats.count(r.x.Shard, refused)
 		r.limited = limited{by, r.wait}
 	}
 	return r.x.Refuse(refusal)

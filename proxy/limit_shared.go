@@ -181,44 +181,32 @@ func (c *compiler) shareQuota(name string, q *config.Quota) *shared.Quota {
 }
 
 // takeShared takes a token that nodes share, of the identity from from on.
-func (g *Gateway) takeShared(r *request, l *limit, of *shared.Limit, h held, from int) bool {
-	h.shared, h.from, h.to = of, from, len(r.identity)
+func (g *Gateway) takeShared(r *request, h *held, of *shared.Limit, from int) bool {
+	l := h.limit
 	d, by := of.Take(r.identity[from:], g.limits.clock.At(r.x.Start), l.delay)
-	h.outcome, h.remaining, h.reset = by, d.Remaining, d.Reset
+	h.shared, h.from, h.to = of, from, len(r.identity)
 	l.stats.countShared(r.x.Shard, by)
-	if d.Allowed {
-		h.isToken = true
-		r.held = append(r.held, h)
-		r.allowed(l, d.Wait)
-		return true
+	h.outcome = by
+	if by == shared.Refused {
+		return r.denied(h, exchange.LimitsAway, d.Wait)
 	}
-	return r.deniedShared(l, by, exchange.Throttled, h, d.Wait)
+	return r.decided(h, d)
 }
 
 // takeSharedQuota takes one request of a quota that nodes share.
 func (g *Gateway) takeSharedQuota(r *request, l *limit, of *shared.Quota) bool {
-	h := held{limit: l, quota: of, from: len(r.identity)}
+	h := r.newHeld(l)
+	h.quota, h.from = of, len(r.identity)
 	r.identity = append(r.identity, r.caller.keyID()...)
 	h.to = len(r.identity)
 	d, by := of.Take(r.identity[h.from:], r.x.Start)
-	h.outcome, h.remaining, h.reset = by, d.Remaining, d.Reset
 	l.stats.countShared(r.x.Shard, by)
-	if d.Allowed {
-		h.isToken = true
-		r.held = append(r.held, h)
+	h.outcome, h.isToken = by, d.Allowed
+	switch {
+	case d.Allowed:
 		return true
+	case by == shared.Refused:
+		return r.denied(h, exchange.LimitsAway, d.Wait)
 	}
-	return r.deniedShared(l, by, exchange.QuotaExceeded, h, d.Wait)
-}
-
-// deniedShared refuses what is used up, or cannot be asked about.
-func (r *request) deniedShared(l *limit, by shared.Outcome, refusal *exchange.Refusal, h held, wait time.Duration) bool {
-	if h.isPass && !l.dryRun {
-		l.gate.Leave(h.pass)
-		h.isPass = false
-	}
-	if by == shared.Refused {
-		refusal = exchange.LimitsAway
-	}
-	return r.denied(l, refusal, h, wait)
+	return r.denied(h, exchange.QuotaExceeded, d.Wait)
 }

@@ -15,6 +15,13 @@ type limitState struct {
 	Name      string            `json:"name"`
 	Decisions map[string]uint64 `json:"decisions"`
 	Shared    map[string]uint64 `json:"shared,omitempty"`
+	Top       []topState        `json:"refusedMost,omitempty"`
+}
+
+// topState is a key that a limit has refused at least so often.
+type topState struct {
+	Key   string `json:"key"`
+	Count uint64 `json:"count"`
 }
 
 // tableState is what it tells of the table that keys are found in.
@@ -53,6 +60,7 @@ func (g *Gateway) LimitStates() any {
 			}
 			state.Shared[by.String()] = n
 		})
+		s.eachTop(func(key string, n uint64) { state.Top = append(state.Top, topState{key, n}) })
 		out.Limits = append(out.Limits, state)
 	}
 	if stats, ok := g.limits.tableStats(); ok {
@@ -113,6 +121,12 @@ func (g *Gateway) watchLimits() {
 		observe.Counter, []string{"limit", "by"}, func(emit func(float64, ...string)) {
 			for _, s := range l.everyStats() {
 				s.eachShared(func(by shared.Outcome, n uint64) { emit(float64(n), s.name, by.String()) })
+			}
+		})
+	m.RegisterSet("weir_limit_top_refused", "How often at least the keys were refused that were refused most, by a hash that is good for one process.",
+		observe.Gauge, []string{"limit", "key"}, func(emit func(float64, ...string)) {
+			for _, s := range l.everyStats() {
+				s.eachTop(func(key string, n uint64) { emit(float64(n), s.name, key) })
 			}
 		})
 	m.RegisterFunc("weir_limit_delayed_requests", "Requests that limits hold back now.", observe.Gauge, nil, func() float64 { return float64(l.waiting.Load()) })

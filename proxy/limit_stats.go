@@ -1,8 +1,10 @@
 package proxy
 
 import (
+	"fmt"
 	"sync/atomic"
 
+	"weir/ratelimit"
 	"weir/ratelimit/shared"
 )
 
@@ -26,7 +28,8 @@ func (o outcome) String() string {
 // as documents name it; all methods may be called at once.
 type limitStats struct {
 	name  string
-	cells []limitCell // one a shard
+	cells []limitCell   // one a shard
+	top   ratelimit.Top // keys that were refused most
 }
 
 // limitCell is one shard's part, alone in its cache lines.
@@ -73,3 +76,18 @@ func (s *limitStats) eachShared(f func(by shared.Outcome, n uint64)) {
 		}
 	}
 }
+
+// topShown is how many of the keys that were refused most are shown.
+const topShown = 10
+
+// eachTop calls f with the keys that were refused most, as explanations write
+// them, and with how often at least.
+func (s *limitStats) eachTop(f func(key string, n uint64)) {
+	list := s.top.List()
+	for _, e := range list[:min(len(list), topShown)] {
+		f(keyText(e.Key), uint64(e.Count))
+	}
+}
+
+// keyText writes a key of the table: a hash with a secret of the process.
+func keyText(key uint64) string { return fmt.Sprintf("%016x", key) }

@@ -12,6 +12,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/rs/zerolog"
+
 	"weir/proxy/plans"
 	"weir/ratelimit/shared/redistest"
 )
@@ -103,6 +105,46 @@ func TestAPIKeyElsewhere(t *testing.T) {
 	g.wants("the query", 200, g.get("/?a=b&token="+strings.ReplaceAll(annsKey, "-", "%2D")))
 }
 
+// TestKeyFilesAreWatched changes a file of keys beside the document.
+func TestKeyFilesAreWatched(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	keys, path := filepath.Join(dir, "keys.csv"), filepath.Join(dir, "weir.yaml")
+	write(t, keys, "Name,Key\nann,"+annsKey+"\n")
+	write(t, path, `
+apiKeys: { files: [keys.csv] }
+usagePlans: { gold: { stages: { shop: {} }, keys: [ann] } }
+apis: { shop: { routes: [ { path: $default, apiKeyRequired: true, answer: { body: hello } } ] } }
+`)
+	g := startFile(t, path)
+	g.wants("the key", 200, g.get("/", "x-api-key: "+annsKey))
+	g.wants("another key", 403, g.get("/", "x-api-key: "+bobsKey))
+	write(t, keys, "Name,Key\nann,"+bobsKey+"\n")
+	g.eventually("the other key", func() bool { return g.get("/", "x-api-key: "+bobsKey) == 200 })
+	g.wants("the key before", 403, g.get("/", "x-api-key: "+annsKey))
+}
+
+func TestKeyFilesWithMistakes(t *testing.T) {
+	t.Parallel()
+	f := func(document, want string) {
+		t.Helper()
+		_, err := New(testOptionsIn(t), &textSource{text: document}, "", zerolog.Nop())
+		if err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("got %v; want %s", err, want)
+		}
+	}
+	const shop = "apis: { shop: { routes: [ { path: $default, answer: {} } ] } }\n"
+	f(shop+"apiKeys: { files: [ /none/keys.csv ] }\n", "weir.yaml:2:21: apiKeys.files[0]: there is no file")
+	f(strings.Replace(planned(t, "routes: [ { path: $default, answer: {} } ]"), "keys: [bob]", "keys: [bob, fay]", 1), `there is no key "fay" in the files of apiKeys`)
+	f(strings.Replace(planned(t, "routes: [ { path: $default, answer: {} } ]"), "keys: [bob]", "keys: [bob, bad]", 1), `there is no key "bad" in the files of apiKeys`)
+}
+
+func testOptionsIn(t *testing.T) Options {
+	options := testOptions()
+	options.Data = t.TempDir()
+	return options
+}
+
 func TestAuthorizerGivesNoKeyYet(t *testing.T) {
 	t.Parallel()
 	g := startGateway(t, planned(t, `apiKey: { source: AUTHORIZER }
@@ -147,6 +189,32 @@ func TestPlanLevels(t *testing.T) {
 	if got := fmt.Sprint(usage); !strings.Contains(got, "[[3 0]]") {
 		t.Errorf("got usage %s; want 3 used, 0 left", got)
 	}
+}
+
+// TestPlanMethods finds what plans and stages set for methods by every name that
+// it may have.
+func TestPlanMethods(t *testing.T) {
+	t.Parallel()
+	f := func(key string, one, other string, want int) {
+		t.Helper()
+		for _, document := range []string{
+			strings.Replace(planned(t, "routes: [ { path: /slow, apiKeyRequired: true, answer: {} }, { path: /, apiKeyRequired: true, answer: {} } ]"),
+				"/slow/GET", key, 1),
+			strings.Replace(planned(t, "routes: [ { path: /, apiKeyRequired: true, answer: {} }, { path: '/slow', apiKeyRequired: true, answer: {} } ]\n    stages: { $default: { methodSettings: { \""+key+"\": { throttle: { rate: 1/h, burst: 1 } } } } }"),
+				"shop: { throttle: { /slow/GET: { rate: 1/h, burst: 1 } } }", "shop: {}", 1),
+		} {
+			g := startGateway(t, document)
+			for i, request := range []string{one, one, other} {
+				wanted := []int{200, 429, want}[i]
+				if got := g.exchange(request + " HTTP/1.1\r\nHost: h\r\nX-Api-Key: " + annsKey + "\r\nConnection: close\r\n\r\n"); got.Status != wanted {
+					t.Errorf("%s, %s: got %d; want %d\n%s", key, request, got.Status, wanted, document)
+				}
+			}
+		}
+	}
+	f("/slow/GET", "GET /slow", "PUT /slow", 200)
+	f("/slow/*", "GET /slow", "GET /", 200)
+	f("//GET", "GET /", "PUT /", 200)
 }
 
 func TestLimitByAPIKey(t *testing.T) {
@@ -238,7 +306,7 @@ func TestSharedLimits(t *testing.T) {
 	server := redistest.Start(t)
 	document := func(prefix string) string {
 		return fmt.Sprintf(`
-redis: { addresses: [ %q ], prefix: %s, timeout: 200ms }
+redis: { addresses: [ %q ], prefix: %s, timeout: 1s }
 limits:
   each:   { by: ["header:X-Tenant"], rate: 1/h, burst: 2, shared: exact }
   closed: { by: ["header:X-Tenant"], rate: 1/h, burst: 100, shared: exact, whenAway: closed }

@@ -202,7 +202,7 @@ func (g *Gateway) release(r *request) {
 	if r.grpc.kind != grpc.None {
 		r.grpc.reset()
 	}
-	if len(r.held) > 0 || r.limited.by != nil || r.caller.key != nil {
+	if len(r.held)+len(r.identity) > 0 || r.limited.by != nil || r.caller.key != nil {
 		r.forgetLimits()
 	}
 	g.requests.Put(r)

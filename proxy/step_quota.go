@@ -58,17 +58,18 @@ func (g *Gateway) takePlan(r *request, l *routeLimits) bool {
 func (g *Gateway) takeCommon(r *request, l *limit, of *shared.Limit, rate ratelimit.Rate) bool {
 	from := len(r.identity)
 	r.identity = append(r.identity, r.caller.keyID()...)
-	return g.takeShared(r, l, of, held{limit: l, rate: rate}, from)
+	h := r.newHeld(l)
+	h.rate = rate
+	return g.takeShared(r, h, of, from)
 }
 
 func (g *Gateway) takeQuota(r *request, l *limit) bool {
 	d, hasQuota := r.caller.member.Take(r.x.Start)
-	h := held{limit: l, isQuota: true, hasQuota: hasQuota, remaining: d.Remaining, reset: d.Reset}
+	h := r.newHeld(l)
+	h.isQuota, h.hasQuota, h.remaining, h.reset = d.Allowed, hasQuota, d.Remaining, d.Reset
 	if !d.Allowed {
-		h.isQuota = false
-		return r.denied(l, exchange.QuotaExceeded, h, d.Wait)
+		return r.denied(h, exchange.QuotaExceeded, d.Wait)
 	}
-	r.held = append(r.held, h)
 	if hasQuota {
 		r.allowed(l, 0)
 	}

@@ -15,7 +15,7 @@ type Throttle struct {
 type Limit struct {
 	_ struct{} `doc:"A limit that routes, stages and APIs name. Requests that are alike in everything that by lists share one budget."`
 
-	By          []string `yaml:"by" pattern:"^(address|api|stage|route|method|host|apiKey|header:[A-Za-z0-9!#$%&'*+.^_\x60|~-]+|query:.+|claim:.+)$" example:"address" doc:"What tells requests apart: address (of the client, IPv6 by ipv6Prefix), api, stage, route, method, host, apiKey, header:NAME, query:NAME, claim:NAME; several together are a combination. Without any, all requests share one budget. Requests that lack a value share that of the empty one."`
+	By          []string `yaml:"by" pattern:"^(address|api|stage|route|method|host|apiKey|header:[A-Za-z0-9!#$%&'*+.^_\x60|~-]+|query:.+|claim:.+)$" example:"address" doc:"What tells requests apart: address (of the client, IPv6 by ipv6Prefix), api, stage, route, method, host, apiKey, header:NAME, query:NAME, claim:NAME; several together are a combination. Claims are those of an authorizer, and empty without one. Without any, all requests share one budget. Requests that lack a value share that of the empty one."`
 	IPv6Prefix  int      `yaml:"ipv6Prefix" min:"16" max:"128" default:"64" doc:"The bits of an IPv6 address that are taken for one client."`
 	Rate        Rate     `yaml:"rate" example:"10" doc:"Requests a second, or in another time: 100, 0.5, 100/s, 30/m, 1000/h, 5000/d."`
 	Burst       int      `yaml:"burst" min:"1" max:"1000000000" needs:"rate" doc:"How many may come at once. Without it, what comes in one second, and at least 1."`

@@ -115,6 +115,9 @@ func isResourceMethod(text string) bool {
 	if at < 0 || text[0] != '/' || at == len(text)-1 {
 		return false
 	}
+	if text[at+1:] == "*" {
+		return true // every method of the path that has none of its own
+	}
 	for _, c := range text[at+1:] {
 		if c < 'A' || c > 'Z' {
 			return false

@@ -97,6 +97,19 @@ func TestExamples(t *testing.T) {
 			{"GET", "shop.localhost", "/items", 200, "Strict-Transport-Security: max-age=31536000"},
 			{"GET", "shop.localhost", "/items", 200, "Alt-Svc: h3="},
 		},
+		"limits.yaml": {
+			{"GET", "", "/pets/7", 200, "Ratelimit: \"per-tenant\";r=19;t=1"},
+			{"GET", "", "/search", 200, "9000 GET /search"},
+			{"GET", "", "/report", 200, "9000 GET /report"},
+			{"GET", "", "/report", 429, "throttled"},
+		},
+		"usage-plans.yaml": {
+			{"GET", "", "/orders?key=example-key-of-the-shop-0123456789", 200, "\"quota\";r=999999"},
+			{"GET", "", "/orders?key=example-key-of-a-partner-0123456789", 200, "\"plan\";q=10;w=2"},
+			{"GET", "", "/orders", 403, "{\"message\":\"Forbidden\"}"},
+			{"GET", "", "/status", 200, "fine"},
+			{"GET", "", "/nowhere", 403, "Missing Authentication Token"},
+		},
 		"upstream-tls.yaml": {
 			{"GET", "", "/accounts/1", 200, "client.example.org GET /accounts/1"},
 		},
@@ -189,6 +202,11 @@ func serveExample(t *testing.T, text string) string {
 	text = strings.NewReplacer("/run/weir.sock", filepath.Join(dir, "weir.sock"), "127.0.0.1:8080", "127.0.0.1:0").Replace(text)
 	file := filepath.Join(dir, "weir.yaml")
 	writeFile(t, file, []byte(text))
+	keys, err := os.ReadFile(filepath.Join(root, "docs/examples/keys.csv"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	writeFile(t, filepath.Join(dir, "keys.csv"), keys)
 
 	var options proxy.Options
 	options.RegisterFlags(flag.NewFlagSet("", flag.ContinueOnError))
