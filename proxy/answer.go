@@ -46,8 +46,8 @@ var (
 	nameCacheControl = []byte("Cache-Control")
 	noStore          = []byte("no-store")
 	one              = []byte("1")
-	nameAWSRequestID = []byte("X-Amzn-Requestid")
-	nameAWSError     = []byte("X-Amzn-Errortype")
+	nameAWSRequestID = []byte("x-amzn-RequestId")
+	nameAWSError     = []byte("x-amzn-ErrorType")
 )
 
 // answerAsAWS writes the answer that AWS API Gateway would give.

@@ -50,6 +50,8 @@ type held struct {
 	outcome  shared.Outcome
 	from, to int // of the identity that it was taken for
 
+	at time.Time // when the token was taken
+
 	isToken, isPass, isQuota, hasQuota bool
 }
 
@@ -77,7 +79,7 @@ func (r *request) newHeld(l *limit) *held {
 	}
 	r.held = r.held[:n+1]
 	h := &r.held[n]
-	h.limit = l
+	h.limit, h.at = l, r.moment
 	return h
 }
 
@@ -109,10 +111,10 @@ func (g *Gateway) take(r *request, l *limit) bool {
 		return g.takeShared(r, h, l.shared, from)
 	case l.identity != nil:
 		r.identity = r.identity[:from]
-		return r.decided(h, l.table.Take(h.key, g.limits.clock.At(r.x.Start), l.rate, l.delay))
+		return r.decided(h, l.table.Take(h.key, g.limits.clock.At(r.moment), l.rate, l.delay))
 	}
 	h.bucket = l.bucket
-	return r.decided(h, l.bucket.Take(g.limits.clock.At(r.x.Start), l.rate, l.delay))
+	return r.decided(h, l.bucket.Take(g.limits.clock.At(r.moment), l.rate, l.delay))
 }
 
 // decided notes the decision of a rate.
@@ -130,7 +132,7 @@ func (r *request) decided(h *held, d ratelimit.Decision) bool {
 func (g *Gateway) takeFrom(r *request, l *limit, bucket *ratelimit.Bucket, rate ratelimit.Rate) bool {
 	h := r.newHeld(l)
 	h.bucket, h.rate = bucket, rate
-	return r.decided(h, bucket.Take(g.limits.clock.At(r.x.Start), rate, 0))
+	return r.decided(h, bucket.Take(g.limits.clock.At(r.moment), rate, 0))
 }
 
 // refusedKey counts whom l refuses, where it tells requests apart.
@@ -182,10 +184,12 @@ func (r *request) giveBack() {
 		h := &r.held[i]
 		switch {
 		case h.isQuota:
-			r.caller.member.Return(r.x.Start)
+			r.caller.member.Return(r.wallClock())
 		case !h.isToken:
 		case h.quota != nil:
-			h.quota.Return(r.identity[h.from:h.to], r.x.Start, h.outcome)
+			h.quota.Return(r.identity[h.from:h.to], r.wallClock(), h.outcome)
+		case time.Since(h.at) >= h.reset:
+			// The bucket may have been full meanwhile: the token has come back by itself.
 		case h.shared != nil:
 			h.shared.Return(r.identity[h.from:h.to], h.outcome)
 		case h.bucket != nil:
@@ -199,6 +203,15 @@ func (r *request) giveBack() {
 		h.isToken, h.isQuota = false, false
 	}
 	r.leave()
+}
+
+// wallClock returns the time that quotas count by, the same one for the whole
+// request. Its start is of a clock that does not follow when the system's is set.
+func (r *request) wallClock() time.Time {
+	if r.wall.IsZero() {
+		r.wall = time.Now()
+	}
+	return r.wall
 }
 
 // leave ends what counts as under way.

@@ -19,7 +19,7 @@ func (g *Gateway) explainLimit(r *request, l *limit) {
 		r.explained.add("limit", "%s is shared; it lets %s through, and is not asked", l.name, describeRate(l.rate))
 		return
 	}
-	now := g.limits.clock.At(r.x.Start)
+	now := g.limits.clock.At(r.moment)
 	var d ratelimit.Decision
 	if l.identity != nil {
 		r.identity = l.identity.append(r.identity[:0], r)
@@ -53,7 +53,7 @@ func describeRate(rate ratelimit.Rate) string {
 
 // explainPlan tells what the caller's plan would decide now.
 func (g *Gateway) explainPlan(r *request, l *routeLimits) {
-	c, now := &r.caller, g.limits.clock.At(r.x.Start)
+	c, now := &r.caller, g.limits.clock.At(r.moment)
 	for _, key := range l.keysOf(r.x.Request.Method()) {
 		if bucket, rate, ok := c.member.Method(key); ok {
 			g.explainDecision(r, l.plan.method, rate, bucket.Peek(now, rate, 0))
@@ -63,5 +63,5 @@ func (g *Gateway) explainPlan(r *request, l *routeLimits) {
 	if bucket, rate, ok := c.member.Throttle(); ok {
 		g.explainDecision(r, l.plan.throttle, rate, bucket.Peek(now, rate, 0))
 	}
-	r.explained.add("quota", "the key %s has sent %d requests under the plan %q in this period", c.keyID(), c.member.Used(r.x.Start), c.plan())
+	r.explained.add("quota", "the key %s has sent %d requests under the plan %q in this period", c.keyID(), c.member.Used(r.wallClock()), c.plan())
 }

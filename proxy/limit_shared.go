@@ -183,7 +183,7 @@ func (c *compiler) shareQuota(name string, q *config.Quota) *shared.Quota {
 // takeShared takes a token that nodes share, of the identity from from on.
 func (g *Gateway) takeShared(r *request, h *held, of *shared.Limit, from int) bool {
 	l := h.limit
-	d, by := of.Take(r.identity[from:], g.limits.clock.At(r.x.Start), l.delay)
+	d, by := of.Take(r.identity[from:], g.limits.clock.At(r.moment), l.delay)
 	h.shared, h.from, h.to = of, from, len(r.identity)
 	l.stats.countShared(r.x.Shard, by)
 	h.outcome = by
@@ -199,7 +199,7 @@ func (g *Gateway) takeSharedQuota(r *request, l *limit, of *shared.Quota) bool {
 	h.quota, h.from = of, len(r.identity)
 	r.identity = append(r.identity, r.caller.keyID()...)
 	h.to = len(r.identity)
-	d, by := of.Take(r.identity[h.from:], r.x.Start)
+	d, by := of.Take(r.identity[h.from:], r.wallClock())
 	l.stats.countShared(r.x.Shard, by)
 	h.outcome, h.isToken = by, d.Allowed
 	switch {

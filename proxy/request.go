@@ -42,6 +42,8 @@ type request struct {
 	identity   []byte        // scratch: what tells the request apart for a limit
 	held       []held        // what limits have given it
 	wait       time.Duration // how long it is held back
+	moment     time.Time     // of what limits are asked now
+	wall       time.Time     // see wallClock
 	delayedBy  *limit
 	limited    limited // the limit that refused it
 	announcing bool    // its answer tells what is left of limits
@@ -193,7 +195,7 @@ const keptBuffer = 64 << 10
 
 func (g *Gateway) release(r *request) {
 	r.x, r.live, r.mapping, r.route, r.rest = nil, nil, nil, nil, nil
-	r.explained = nil
+	r.explained, r.wall = nil, time.Time{}
 	r.trusted, r.fields, r.allow = false, 0, r.allow[:0]
 	r.asked, r.target, r.field, r.answer, r.trace = r.asked[:0], r.target[:0], r.field[:0], r.answer[:0], r.trace[:0]
 	if cap(r.body) > keptBuffer {

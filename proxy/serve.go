@@ -13,11 +13,11 @@ func (g *Gateway) serve(x *exchange.Exchange, why *explanation) {
 	defer g.finish(r)
 
 	_ = g.route(r) && // domain → API → stage → route
-		g.screen(r) && // sizes, methods, loops
+		g.screen(r) && // sizes, methods
 		g.limit(r) && // by address and in total: cheap refusals first
 		g.authenticate(r) && // who calls, and may they
 		g.quota(r) && // by caller and plan, then by stage and method
-		g.transform(r) && // what the upstream gets to see
+		g.transform(r) && // what the upstream gets to see; loops
 		g.forward(r) && // balance, send, retry
 		g.shape(r) // what the client gets to see
 }

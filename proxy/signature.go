@@ -70,7 +70,7 @@ func (g *Gateway) verify(r *request, s *signature) bool {
 		r.explained.add("authenticate", "the signature would be verified; nobody is known without")
 		return true
 	}
-	id, digest, reason := s.verifier.Verify(x, x.Start)
+	id, digest, reason := s.verifier.Verify(x, r.wallClock())
 	if reason != nil {
 		return r.refuse(exchange.InvalidSignature, reason)
 	}
@@ -81,6 +81,7 @@ func (g *Gateway) verify(r *request, s *signature) bool {
 	if x.RequestBody != nil && !g.gatherSigned(r, s.maxBody) {
 		return false
 	}
+	r.moment = time.Now() // the body may have taken long; buckets must not be asked with a time that is over
 	if digest.Demands() && !auth.CheckBody(&digest, x.RequestBytes) {
 		return r.refuse(exchange.InvalidSignature, auth.DigestMismatch)
 	}

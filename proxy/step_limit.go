@@ -4,5 +4,9 @@ package proxy
 // last: what can be refused cheaply is refused before anybody is asked who calls.
 func (g *Gateway) limit(r *request) bool {
 	l := r.route.limits
-	return l == nil || g.takeAll(r, l.first)
+	if l == nil {
+		return true
+	}
+	r.moment = r.x.Start
+	return g.takeAll(r, l.first)
 }

@@ -5,6 +5,7 @@ import (
 
 	"github.com/valyala/fasthttp"
 
+	"weir/proxy/exchange"
 	"weir/proxy/grpc"
 )
 
@@ -13,6 +14,9 @@ import (
 func (g *Gateway) transform(r *request) bool {
 	if r.route.upstream == nil {
 		return true
+	}
+	if g.look(r) {
+		return r.x.Refuse(exchange.Loop)
 	}
 	g.strip(r)
 	g.introduce(r)

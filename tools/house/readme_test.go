@@ -123,7 +123,7 @@ func runWeir(t *testing.T, binary string, args []string) {
 	t.Helper()
 	for _, arg := range args {
 		switch arg {
-		case "-check", "-help", "-version", "-schema":
+		case "-check", "-explain", "-help", "-version", "-schema":
 			if out, err := command(binary, args...).CombinedOutput(); err != nil || len(out) == 0 {
 				t.Errorf("weir %s: %v\n%s", strings.Join(args, " "), err, out)
 			}
