@@ -38,10 +38,11 @@ func (p Period) Window(t time.Time) (start, end time.Time) {
 	return midnight(from), midnight(to)
 }
 
+const ofDay = 24 * 60 * 60
+
 // days returns the days, counted from 1970, on which the period of t begins
 // and ends, without what lies half a million days off.
 func (p Period) days(t time.Time) (start, end int64) {
-	const ofDay = 24 * 60 * 60
 	seconds := min(max(t.Unix(), -mostDays*ofDay), mostDays*ofDay)
 	day := seconds / ofDay
 	if seconds%ofDay < 0 {
@@ -59,14 +60,8 @@ func (p Period) days(t time.Time) (start, end int64) {
 	return day, day + 1
 }
 
-// end returns when the period ends that the day is in.
-func (p Period) end(day int64) time.Time {
-	_, end := p.days(midnight(day))
-	return midnight(end)
-}
-
 // midnight returns when the day begins.
-func midnight(day int64) time.Time { return time.Unix(day*24*60*60, 0).UTC() }
+func midnight(day int64) time.Time { return time.Unix(day*ofDay, 0).UTC() }
 
 // Quota is how much may be used in each period. Like in AWS, Offset is
 // subtracted from Limit in the first period, which is the one that First is in;

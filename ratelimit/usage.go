@@ -16,16 +16,23 @@ const (
 // Usage is one counter of a quota in one atomic word. The zero value has used
 // nothing since 1970. It may be used by many goroutines at once, and by quotas of another
 // limit or period later on.
-type Usage struct{ word atomic.Int64 }
+type Usage struct {
+	word  atomic.Int64
+	lasts atomic.Uint64 // the period that now was in last, to spare the calendar
+}
 
 // Take uses one of q at now, which is wall-clock time. What is refused uses
 // nothing. A clock that goes back to the period before does not reopen it.
 func (u *Usage) Take(now time.Time, q Quota) Decision {
+	from, to := u.days(q.Period, now)
 	for {
 		word := u.word.Load()
-		start, used := q.at(word, now)
-		limit := q.limit(start)
-		reset := q.Period.end(start).Sub(now)
+		start, used := counting(word, from, to)
+		limit, end := q.limit(start), to
+		if start != from {
+			_, end = q.Period.days(midnight(start))
+		}
+		reset := midnight(end).Sub(now)
 		if used >= limit {
 			// What a clock that was far ahead has counted belongs to this period,
 			// lest it be found in the next one again.
@@ -50,7 +57,7 @@ func (u *Usage) Peek(now time.Time, q Quota) Decision {
 // Return gives back what Take has given at now and nobody used. It does
 // nothing if another period has begun since.
 func (u *Usage) Return(now time.Time, q Quota) {
-	start, _ := q.Period.days(now)
+	start, _ := u.days(q.Period, now)
 	for {
 		word := u.word.Load()
 		at, used := unpack(word)
@@ -62,9 +69,10 @@ func (u *Usage) Return(now time.Time, q Quota) {
 
 // SetRemaining leaves n to use in the period of now, more than the limit if n is.
 func (u *Usage) SetRemaining(now time.Time, q Quota, n int64) {
+	from, to := u.days(q.Period, now)
 	for {
 		word := u.word.Load()
-		start, _ := q.at(word, now)
+		start, _ := counting(word, from, to)
 		limit := q.limit(start)
 		if u.word.CompareAndSwap(word, pack(start, limit-min(max(n, 0), mostUsed))) {
 			return
@@ -86,11 +94,25 @@ func (u *Usage) Restore(start time.Time, used int64, p Period) {
 	u.word.Store(pack(day, used))
 }
 
-// at returns the start of the period to count at now, and what was used in it,
-// by a counter that stands at word.
-func (q Quota) at(word int64, now time.Time) (start, used int64) {
+// days is Period.days, remembered for as long as now stays within.
+func (u *Usage) days(p Period, now time.Time) (start, end int64) {
+	const lengthBits, periodBits = 6, 2
+	last := u.lasts.Load()
+	start = int64(last >> (lengthBits + periodBits))
+	end = start + int64(last>>periodBits&(1<<lengthBits-1))
+	if day := now.Unix() / ofDay; day >= start && day < end && Period(last&(1<<periodBits-1)) == p {
+		return start, end
+	}
+	if start, end = p.days(now); start > 0 {
+		u.lasts.Store(uint64(start)<<(lengthBits+periodBits) | uint64(end-start)<<periodBits | uint64(p))
+	}
+	return start, end
+}
+
+// counting returns the start of the period to count in one that goes from start to
+// end, and what was used in it, by a counter that stands at word.
+func counting(word, start, end int64) (_, used int64) {
 	counted, used := unpack(word)
-	start, end := q.Period.days(now)
 	switch {
 	case counted < start:
 		return start, 0
