@@ -21,7 +21,8 @@ func limitedDocument(tb testing.TB, up upstreams) string {
 	return fmt.Sprintf(`
 apiKeys: { files: [ %q ] }
 usagePlans:
-  bench: { stages: { bench: {}, three: {} }, throttle: { rate: 1000000, burst: 1000000 }, quota: { limit: 1000000000, period: MONTH }, keys: [bench] }
+  bench: { stages: { bench: {}, quota: {} }, throttle: { rate: 1000000, burst: 1000000 }, quota: { limit: 1000000000, period: MONTH }, keys: [bench] }
+  open:  { stages: { three: {} }, keys: [bench] }
 limits:
   address: { by: [address], rate: 1000000, burst: 1000000, announce: true }
   tenant:  { by: ["header:X-Tenant", "query:page", route], rate: 1000000, burst: 1000000, concurrency: 100 }
@@ -44,10 +45,13 @@ apis:
   three:
     routes:
       - { path: $default, upstream: k1, apiKeyRequired: true, limits: [perAddress, perTenant, total] }
+  quota:
+    routes:
+      - { path: $default, upstream: k1, apiKeyRequired: true, limits: [perAddress, perTenant, total] }
   aws:
     errors: aws
     routes: [ { path: /once, upstream: k1, limits: [once] } ]
-domains: { "*": { mappings: { "": bench, three: three, aws: aws } } }
+domains: { "*": { mappings: { "": bench, three: three, quota: quota, aws: aws } } }
 `, file, up.k1)
 }
 
@@ -60,6 +64,7 @@ func limitCases() []wayCase {
 	return []wayCase{
 		c("free", "/free?page=2", key, "200", 1<<10),
 		c("three", "/three/x?page=2", key, "200", 1<<10),
+		c("quota", "/quota/x?page=2", key, "200", 1<<10),
 		c("limited", "/limited?page=2", key, "200", 1<<10),
 		c("delayed", "/delayed", "", "200", 1<<10),
 		c("refused", "/once", "", "429", -1),
@@ -68,8 +73,8 @@ func limitCases() []wayCase {
 	}
 }
 
-// BenchmarkServeLimits is the price of three limits, an API key and its plan on
-// a proxied request, and what a refusal costs.
+// BenchmarkServeLimits is the price of three limits and an API key on a proxied
+// request, with a plan's throttle and quota beside, and what a refusal costs.
 func BenchmarkServeLimits(b *testing.B) {
 	g := startGateway(b, limitedDocument(b, startUpstreams(b)), metrics+" -data="+b.TempDir())
 	for _, c := range limitCases() {
@@ -78,7 +83,7 @@ func BenchmarkServeLimits(b *testing.B) {
 				b.Fatal(err)
 			}
 		}
-		if c.name == "free" || c.name == "three" || c.name == "limited" || c.name == "refused" {
+		if c.name == "free" || c.name == "three" || c.name == "quota" || c.name == "limited" || c.name == "refused" {
 			b.Run(c.name, func(b *testing.B) { overLoopback(b, g, &c) })
 		}
 	}

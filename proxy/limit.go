@@ -184,10 +184,10 @@ func (r *request) giveBack() {
 		h := &r.held[i]
 		switch {
 		case h.isQuota:
-			r.caller.member.Return(r.wallClock())
+			r.caller.member.Return(r.wall)
 		case !h.isToken:
 		case h.quota != nil:
-			h.quota.Return(r.identity[h.from:h.to], r.wallClock(), h.outcome)
+			h.quota.Return(r.identity[h.from:h.to], r.wall, h.outcome)
 		case time.Since(h.at) >= h.reset:
 			// The bucket may have been full meanwhile: the token has come back by itself.
 		case h.shared != nil:
@@ -206,10 +206,10 @@ func (r *request) giveBack() {
 }
 
 // wallClock returns the time that quotas count by, the same one for the whole
-// request. Its start is of a clock that does not follow when the system's is set.
-func (r *request) wallClock() time.Time {
+// request.
+func (g *Gateway) wallClock(r *request) time.Time {
 	if r.wall.IsZero() {
-		r.wall = time.Now()
+		r.wall = g.limits.wall.at(r.moment)
 	}
 	return r.wall
 }

@@ -77,7 +77,7 @@ func (h *held) appendPolicy(dst []byte, r *request) []byte {
 	switch {
 	case h.hasQuota:
 		dst = append(append(append(dst, '"'), l.level...), `";q=`...)
-		return strconv.AppendInt(dst, r.caller.member.Used(r.wallClock())+h.remaining, 10)
+		return strconv.AppendInt(dst, r.caller.member.Used(r.wall)+h.remaining, 10)
 	case l.policy != nil:
 		return append(dst, l.policy...)
 	case h.rate.Burst() > 0:

@@ -63,5 +63,5 @@ func (g *Gateway) explainPlan(r *request, l *routeLimits) {
 	if bucket, rate, ok := c.member.Throttle(); ok {
 		g.explainDecision(r, l.plan.throttle, rate, bucket.Peek(now, rate, 0))
 	}
-	r.explained.add("quota", "the key %s has sent %d requests under the plan %q in this period", c.keyID(), c.member.Used(r.wallClock()), c.plan())
+	r.explained.add("quota", "the key %s has sent %d requests under the plan %q in this period", c.keyID(), c.member.Used(g.wallClock(r)), c.plan())
 }

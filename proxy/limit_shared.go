@@ -199,7 +199,7 @@ func (g *Gateway) takeSharedQuota(r *request, l *limit, of *shared.Quota) bool {
 	h.quota, h.from = of, len(r.identity)
 	r.identity = append(r.identity, r.caller.keyID()...)
 	h.to = len(r.identity)
-	d, by := of.Take(r.identity[h.from:], r.wallClock())
+	d, by := of.Take(r.identity[h.from:], g.wallClock(r))
 	l.stats.countShared(r.x.Shard, by)
 	h.outcome, h.isToken = by, d.Allowed
 	switch {

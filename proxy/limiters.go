@@ -12,6 +12,7 @@ import (
 // stable names, so that a reload resets nothing.
 type limiters struct {
 	clock *ratelimit.Clock
+	wall  wall
 	keys  int // that tables have room for
 	shard int // how many there are
 

@@ -43,7 +43,7 @@ type request struct {
 	held       []held        // what limits have given it
 	wait       time.Duration // how long it is held back
 	moment     time.Time     // of what limits are asked now
-	wall       time.Time     // see wallClock
+	wall       time.Time     // see wallClock; set before a quota is asked
 	delayedBy  *limit
 	limited    limited // the limit that refused it
 	announcing bool    // its answer tells what is left of limits

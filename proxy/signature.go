@@ -70,7 +70,7 @@ func (g *Gateway) verify(r *request, s *signature) bool {
 		r.explained.add("authenticate", "the signature would be verified; nobody is known without")
 		return true
 	}
-	id, digest, reason := s.verifier.Verify(x, r.wallClock())
+	id, digest, reason := s.verifier.Verify(x, g.wallClock(r))
 	if reason != nil {
 		return r.refuse(exchange.InvalidSignature, reason)
 	}

@@ -64,7 +64,7 @@ func (g *Gateway) takeCommon(r *request, l *limit, of *shared.Limit, rate rateli
 }
 
 func (g *Gateway) takeQuota(r *request, l *limit) bool {
-	d, hasQuota := r.caller.member.Take(r.wallClock())
+	d, hasQuota := r.caller.member.Take(g.wallClock(r))
 	h := r.newHeld(l)
 	h.isQuota, h.hasQuota, h.remaining, h.reset = d.Allowed, hasQuota, d.Remaining, d.Reset
 	if !d.Allowed {

@@ -71,8 +71,7 @@ func (s *Store) Identify(value []byte) (*Identity, Reason) {
 	if !wellFormed(value) {
 		return nil, Malformed
 	}
-	d := s.secret.digest(value)
-	c := s.credentials.find(&d)
+	c := s.credential(value)
 	switch {
 	case c == nil:
 		return nil, Unknown

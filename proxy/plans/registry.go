@@ -9,7 +9,10 @@ import (
 
 // registry finds credentials by the digest of their value. It is read without
 // locks; writers, of which there may be one at a time, replace a shelf of it.
-type registry struct{ shelves [256]atomic.Pointer[shelf] }
+type registry struct {
+	shelves [256]atomic.Pointer[shelf]
+	changes atomic.Uint64 // how often something was replaced
+}
 
 // shelf is immutable. It is keyed by the first bytes of digests: those of a
 // keyed hash tell nothing, so how long a look-up takes tells nothing.
@@ -58,6 +61,7 @@ func (r *registry) replace(old, new []*credential) {
 	for at, s := range next {
 		at.Store(&s)
 	}
+	r.changes.Add(1)
 }
 
 // remove takes the credential with this digest out. What shares its slot, which

@@ -31,6 +31,7 @@ type Store struct {
 	secret secret
 
 	credentials registry // by the digests of values
+	recent      recent
 	names       registry // by ids, in place of digests
 	ledger      ledger
 	file        *file
@@ -79,6 +80,7 @@ func Open(o Options) (*Store, error) {
 		joined: make(roll), stands: make(roll), uses: make(map[string]map[string]*use),
 		closing: make(chan struct{}), ended: make(chan struct{}),
 	}
+	s.recent.init()
 	s.ledger.wake = make(chan struct{}, 1)
 	if err := s.load(); err != nil {
 		return nil, err

@@ -52,7 +52,7 @@ func Allowed() map[string][]string {
 			"weir/proxy/exchange", "weir/proxy/front", "weir/proxy/hpack", "weir/proxy/wire", fasthttp, "github.com/quic-go/quic-go",
 		},
 		"weir/proxy/auth":    {"weir/proxy/exchange", "weir/ratelimit", fasthttp},
-		"weir/proxy/plans":   {"weir/ratelimit", zerolog, "go.etcd.io/bbolt"},
+		"weir/proxy/plans":   {"weir/ratelimit", zerolog, "github.com/dchest/siphash", "go.etcd.io/bbolt"},
 		"weir/proxy/observe": {"weir/proxy/config", zerolog, sys, "github.com/prometheus/client_golang", "github.com/prometheus/common"},
 		"weir/proxy/upstream": {
 			"weir/proxy/config", "weir/proxy/exchange", "weir/proxy/frame", "weir/proxy/grpc", "weir/proxy/hpack",
