@@ -23,7 +23,7 @@ func answering(text string) string {
 // startFile serves a document in a file, which the gateway watches.
 func startFile(t *testing.T, path string) *testGateway {
 	t.Helper()
-	options := testOptions()
+	options := testOptionsIn(t)
 	options.Watch = true
 	g, err := New(options, &FileSource{Path: path}, "test", zerolog.New(testWriter{t}))
 	if err != nil {
