@@ -65,3 +65,15 @@ func (g *Gateway) explainPlan(r *request, l *routeLimits) {
 	}
 	r.explained.add("quota", "the key %s has sent %d requests under the plan %q in this period", c.keyID(), c.member.Used(g.wallClock(r)), c.plan())
 }
+
+// explainCaller notes who calls, or why that is not known.
+func (r *request) explainCaller(why error) {
+	switch c := &r.caller; {
+	case c.isMember:
+		r.explained.add("authenticate", "the API key %s is in the usage plan %q for the stage %s", c.keyID(), c.plan(), r.route.limits.stage)
+	case c.key != nil:
+		r.explained.add("authenticate", "the API key %s is in no usage plan for the stage %s", c.keyID(), r.route.limits.stage)
+	case why != nil:
+		r.explained.add("authenticate", "%s", why)
+	}
+}

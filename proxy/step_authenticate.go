@@ -61,7 +61,7 @@ func (g *Gateway) authenticate(r *request) bool {
 		c.member, c.isMember = c.key.Member(l.stage)
 	}
 	if r.explained != nil {
-		r.explained.add("authenticate", "API key %q, member of a plan: %t, %v", c.keyID(), c.isMember, why)
+		r.explainCaller(why)
 	}
 	if !l.needsKey || c.isMember {
 		return true
