@@ -174,12 +174,12 @@ func (g *Gateway) load() error {
 		g.forgetCompiled()
 		return err
 	}
-	if g.state.Load() != starting {
-		g.secure.Publish(next.terms)
-	}
 	if err := g.plans.Publish(next.static); err != nil {
 		g.forgetCompiled()
 		return err
+	}
+	if g.state.Load() != starting {
+		g.secure.Publish(next.terms)
 	}
 	g.live.Store(next)
 	g.retain(next)
@@ -192,6 +192,7 @@ func (g *Gateway) load() error {
 func (g *Gateway) forgetCompiled() {
 	if live := g.live.Load(); live != nil {
 		g.retain(live)
+		live.sharing.again()
 		return
 	}
 	g.limits.follow(&sharing{})

@@ -20,6 +20,15 @@ type sharing struct {
 	client         *shared.Client // nil without redis
 	limits, quotas []string       // names that are in use
 	plans          map[string]*sharedPlan
+	set            []func() // gives each of them the terms of the document
+}
+
+// again sets the terms of the document again, after another one that could not
+// be served has changed them.
+func (s *sharing) again() {
+	for _, set := range s.set {
+		set()
+	}
 }
 
 // sharedPlan is what nodes share of a usage plan. Its keys are the identities.
@@ -119,6 +128,7 @@ func (c *compiler) shareLimit(name, mode, whenAway string, rate ratelimit.Rate) 
 	}
 	m, away := c.sharedBy(mode, whenAway)
 	s.limits = append(s.limits, name)
+	s.set = append(s.set, func() { s.client.Limit(name, rate, m, away) })
 	return s.client.Limit(name, rate, m, away)
 }
 
@@ -176,8 +186,10 @@ func (c *compiler) shareQuota(name string, q *config.Quota) *shared.Quota {
 		panic("BUG: " + err.Error() + ", which the check should have refused")
 	}
 	m, away := c.sharedBy(q.Shared, q.WhenAway)
-	c.out.sharing.quotas = append(c.out.sharing.quotas, name)
-	return c.out.sharing.client.Quota(name, shared.Allowance{Limit: int64(q.Limit), Period: period}, m, away)
+	s, allowed := &c.out.sharing, shared.Allowance{Limit: int64(q.Limit), Period: period}
+	s.quotas = append(s.quotas, name)
+	s.set = append(s.set, func() { s.client.Quota(name, allowed, m, away) })
+	return s.client.Quota(name, allowed, m, away)
 }
 
 // takeShared takes a token that nodes share, of the identity from from on.
