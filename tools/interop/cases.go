@@ -74,7 +74,7 @@ func (s *stage) runCommand(ctx context.Context, stdout io.Writer) error {
 	command.Env = append(os.Environ(), "WEIR_URL="+s.order.ways[0].url(), "WEIR_CA="+s.certificate)
 	command.Stdout, command.Stderr = stdout, os.Stderr
 	if err := command.Run(); err != nil {
-		return fmt.Errorf("cannot run %q: %w", s.order.command[0], err)
+		return fmt.Errorf("cannot run %q: %w; weir's log tells of these:\n%s", s.order.command[0], err, s.complaints())
 	}
 	return nil
 }

@@ -47,6 +47,10 @@ func openStage(ctx context.Context, o order, folder string) (_ *stage, err error
 	if err := s.writeCertificate(); err != nil {
 		return nil, err
 	}
+	// A folder of its own: weir watches the one of its document.
+	if err := os.Mkdir(filepath.Dir(s.logOf(way{})), 0o700); err != nil {
+		return nil, fmt.Errorf("cannot make a folder for logs: %w", err)
+	}
 	if err := s.start(ctx, "127.0.0.1:"+serverPort, o.server, "-port", serverPort); err != nil {
 		return nil, err
 	}
@@ -62,11 +66,31 @@ func openStage(ctx context.Context, o order, folder string) (_ *stage, err error
 		if err := os.WriteFile(path, []byte(w.document(s.certificate, s.key)), 0o600); err != nil {
 			return nil, fmt.Errorf("cannot write the document: %w", err)
 		}
-		if err := s.start(ctx, w.address, o.weir, "-config", path, "-control", "off", "-log.output", "off"); err != nil {
+		if err := s.start(ctx, w.address, o.weir, "-config", path, "-control", "off", "-log.output", s.logOf(w)); err != nil {
 			return nil, err
 		}
 	}
 	return s, nil
+}
+
+func (s *stage) logOf(w way) string { return filepath.Join(s.folder, "log", w.name+".log") }
+
+// complaints ends the programs and returns the lines in which weir tells that an exchange did not end well.
+func (s *stage) complaints() string {
+	s.close()
+	var lines strings.Builder
+	for _, w := range s.order.ways {
+		said, err := os.ReadFile(s.logOf(w))
+		if err != nil {
+			continue // the way leads past weir
+		}
+		for line := range strings.Lines(string(said)) {
+			if strings.Contains(line, `"aborted":`) || strings.Contains(line, `"upstream_error":`) || strings.Contains(line, `"cause":`) {
+				lines.WriteString(line)
+			}
+		}
+	}
+	return lines.String()
 }
 
 // start runs a program and returns when it listens.
