@@ -114,18 +114,22 @@ func (s *Store) PlanKeys(plan, namePrefix string, page Page) (keys []Key, next s
 func (s *Store) PlanKey(plan, key string) (Key, error) {
 	s.state.RLock()
 	defer s.state.RUnlock()
-	live := s.plans[plan]
-	switch {
-	case live == nil:
-		return Key{}, noPlan(plan)
-	case !live.members[key]:
-		return Key{}, notInPlan(plan, key)
+	if _, err := s.planWith(plan, key); err != nil {
+		return Key{}, err
 	}
 	return s.shown(s.keys[key]), nil
 }
 
-func notInPlan(plan, key string) error {
-	return refuse(ErrNotFound, "API key %q is not in usage plan %q", key, plan)
+// planWith returns the plan, if the key is in it. The caller holds change or state.
+func (s *Store) planWith(plan, key string) (*livePlan, error) {
+	live := s.plans[plan]
+	switch {
+	case live == nil:
+		return nil, noPlan(plan)
+	case !live.members[key]:
+		return nil, notInPlan(plan, key)
+	}
+	return live, nil
 }
 
 // RemovePlanKey takes a key out of a plan. What it used is kept, and counts when
@@ -133,13 +137,10 @@ func notInPlan(plan, key string) error {
 func (s *Store) RemovePlanKey(plan, key string) error {
 	s.change.Lock()
 	defer s.change.Unlock()
-	live := s.plans[plan]
-	switch {
-	case live == nil:
-		return noPlan(plan)
-	case !live.members[key]:
-		return notInPlan(plan, key)
-	case s.stands.has(plan, key):
+	if _, err := s.planWith(plan, key); err != nil {
+		return err
+	}
+	if s.stands.has(plan, key) {
 		return refuse(ErrStatic, "the document puts API key %q into usage plan %q, and is where to take it out", key, plan)
 	}
 	if err := s.file.commit([]put{{inMembers, memberKey(plan, key), nil}}); err != nil {
@@ -150,4 +151,8 @@ func (s *Store) RemovePlanKey(plan, key string) error {
 	s.joined.remove(plan, key)
 	s.enrol(s.keys[key])
 	return nil
+}
+
+func notInPlan(plan, key string) error {
+	return refuse(ErrNotFound, "API key %q is not in usage plan %q", key, plan)
 }

@@ -155,12 +155,10 @@ func (t *terms) unused(u *use, today, day uint16, before dayUse) int64 {
 func (s *Store) SetRemaining(plan, key string, remaining int64) error {
 	s.change.Lock()
 	defer s.change.Unlock()
-	live := s.plans[plan]
+	live, err := s.planWith(plan, key)
 	switch {
-	case live == nil:
-		return noPlan(plan)
-	case !live.members[key]:
-		return notInPlan(plan, key)
+	case err != nil:
+		return err
 	case live.plan.Quota == nil:
 		return refuse(ErrConflict, "usage plan %q has no quota", plan)
 	case remaining < 0 || remaining > MaxQuota:
