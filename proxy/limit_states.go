@@ -63,7 +63,8 @@ func (g *Gateway) LimitStates() any {
 		s.eachTop(func(key string, n uint64) { state.Top = append(state.Top, topState{key, n}) })
 		out.Limits = append(out.Limits, state)
 	}
-	if stats, ok := g.limits.tableStats(); ok {
+	if table := g.limits.madeTable(); table != nil {
+		stats := table.Stats(g.limits.clock.Now())
 		out.Table = &tableState{stats.Live, stats.Capacity, stats.Overflowed}
 	}
 	if client := g.limits.sharedClient(); client != nil {
@@ -87,15 +88,11 @@ func (l *limiters) everyStats() []*limitStats {
 	return out
 }
 
-// tableStats tells what the table of keys holds, and false where there is none.
-func (l *limiters) tableStats() (ratelimit.TableStats, bool) {
+// madeTable returns the table of keys, nil where there is none.
+func (l *limiters) madeTable() *ratelimit.Table {
 	l.mutex.Lock()
-	table := l.table
-	l.mutex.Unlock()
-	if table == nil {
-		return ratelimit.TableStats{}, false
-	}
-	return table.Stats(l.clock.Now()), true
+	defer l.mutex.Unlock()
+	return l.table
 }
 
 func (l *limiters) sharedClient() *shared.Client {
@@ -130,9 +127,9 @@ func (g *Gateway) watchLimits() {
 			}
 		})
 	m.RegisterFunc("weir_limit_delayed_requests", "Requests that limits hold back now.", observe.Gauge, nil, func() float64 { return float64(l.waiting.Load()) })
-	m.RegisterSet("weir_limit_table_keys", "Keys whose budget is not full.", observe.Gauge, nil, l.ofTable(func(s ratelimit.TableStats) float64 { return float64(s.Live) }))
-	m.RegisterSet("weir_limit_table_capacity", "Keys that there is room for.", observe.Gauge, nil, l.ofTable(func(s ratelimit.TableStats) float64 { return float64(s.Capacity) }))
-	m.RegisterSet("weir_limit_table_overflows_total", "Decisions about keys that found no room and share a budget.", observe.Counter, nil, l.ofTable(func(s ratelimit.TableStats) float64 { return float64(s.Overflowed) }))
+	m.RegisterSet("weir_limit_table_keys", "Keys whose budget is not full.", observe.Gauge, nil, l.ofTable(func(t *ratelimit.Table) float64 { return float64(t.Stats(l.clock.Now()).Live) }))
+	m.RegisterSet("weir_limit_table_capacity", "Keys that there is room for.", observe.Gauge, nil, l.ofTable(func(t *ratelimit.Table) float64 { return float64(t.Capacity()) }))
+	m.RegisterSet("weir_limit_table_overflows_total", "Decisions about keys that found no room and share a budget.", observe.Counter, nil, l.ofTable(func(t *ratelimit.Table) float64 { return float64(t.Overflowed()) }))
 	g.watchShared()
 	m.RegisterFunc("weir_data_writable", "1 while API keys, usage plans and what was used of them can be written.", observe.Gauge, nil, func() float64 {
 		if g.plans.Stats().Writable {
@@ -164,10 +161,10 @@ func (g *Gateway) watchShared() {
 	add("weir_shared_limits_lost_total", "Tokens of refused requests that could not be given back.", observe.Counter, func(c *shared.Client) float64 { return float64(c.Stats().Lost) })
 }
 
-func (l *limiters) ofTable(pick func(ratelimit.TableStats) float64) func(func(float64, ...string)) {
+func (l *limiters) ofTable(pick func(*ratelimit.Table) float64) func(func(float64, ...string)) {
 	return func(emit func(float64, ...string)) {
-		if stats, ok := l.tableStats(); ok {
-			emit(pick(stats))
+		if table := l.madeTable(); table != nil {
+			emit(pick(table))
 		}
 	}
 }

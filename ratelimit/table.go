@@ -183,6 +183,12 @@ type TableStats struct {
 	Overflowed uint64 // attempts of keys that found no room
 }
 
+// Capacity returns for how many keys the table was made.
+func (t *Table) Capacity() int { return t.capacity }
+
+// Overflowed returns how many attempts were of keys that found no room.
+func (t *Table) Overflowed() uint64 { return t.overflowed.Load() }
+
 // Stats counts what the table holds now. It reads the whole table.
 func (t *Table) Stats(now int64) TableStats {
 	stats := TableStats{Capacity: t.capacity, Overflowed: t.overflowed.Load()}
