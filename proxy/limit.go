@@ -205,6 +205,15 @@ func (r *request) giveBack() {
 	r.leave()
 }
 
+// advance makes the moment of what limits are asked now: a step has waited, and
+// buckets must not be asked with a time that is over. What was waited counts
+// towards what the request is to be held back.
+func (r *request) advance() {
+	now := time.Now()
+	r.wait = max(0, r.wait-now.Sub(r.moment))
+	r.moment = now
+}
+
 // wallClock returns the time that quotas count by, the same one for the whole
 // request.
 func (g *Gateway) wallClock(r *request) time.Time {

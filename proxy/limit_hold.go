@@ -41,7 +41,7 @@ func (g *Gateway) hold(r *request) bool {
 	x.Front.Notify(p)
 	defer x.Front.Notify(nil)
 	for {
-		left := r.wait - time.Since(x.Start)
+		left := r.wait - time.Since(r.moment)
 		if left <= 0 {
 			return true
 		}

@@ -318,3 +318,21 @@ func TestExplainTakesNothing(t *testing.T) {
 		t.Errorf("got %s; want a refusal", text)
 	}
 }
+
+// What a step has waited for counts towards what limits hold the request back
+// for: the wait is from the moment that they were asked.
+func TestAdvanceCountsWhatWasWaited(t *testing.T) {
+	t.Parallel()
+	began := time.Now().Add(-time.Second)
+	f := func(wait, most time.Duration) {
+		t.Helper()
+		r := &request{moment: began, wait: wait}
+		r.advance()
+		if r.wait > most || r.wait < 0 || r.moment.Sub(began) < time.Second {
+			t.Errorf("a wait of %s: got %s from %s on; want at most %s, from now on", wait, r.wait, r.moment.Sub(began), most)
+		}
+	}
+	f(3*time.Second, 2*time.Second)
+	f(time.Second, 0)
+	f(0, 0)
+}

@@ -81,7 +81,7 @@ func (g *Gateway) verify(r *request, s *signature) bool {
 	if x.RequestBody != nil && !g.gatherSigned(r, s.maxBody) {
 		return false
 	}
-	r.moment = time.Now() // the body may have taken long; buckets must not be asked with a time that is over
+	r.advance()
 	if digest.Demands() && !auth.CheckBody(&digest, x.RequestBytes) {
 		return r.refuse(exchange.InvalidSignature, auth.DigestMismatch)
 	}
