@@ -53,6 +53,7 @@ type API struct {
 	Throttle *Throttle        `yaml:"throttle" doc:"How many requests go through to all stages together."`
 	Limits   []string         `yaml:"limits" doc:"Limits that hold for every route, by their names."`
 	APIKey   *APIKeySource    `yaml:"apiKey" doc:"Where requests carry their API key."`
+	Cache    *Cache           `yaml:"cache" doc:"What is kept of answers."`
 	Routes   []Route          `yaml:"routes" required:"true" doc:"The routes. The most specific one takes a request, whatever their order: a fixed segment before {name} before {name+}, a named method before ANY."`
 	Stages   map[string]Stage `yaml:"stages" key:"stage" keys:"^(\\$default|[A-Za-z0-9_-]{1,128})$" doc:"The stages. Without any, there is one that is called $default."`
 }
@@ -62,6 +63,7 @@ type Stage struct {
 	_ struct{} `doc:"A named deployment of an API, with its own variables."`
 
 	Throttle       *Throttle                 `yaml:"throttle" doc:"How many requests go through to each method that methodSettings does not name."`
+	Cache          *Cache                    `yaml:"cache" doc:"What is kept of answers."`
 	MethodSettings map[string]MethodSettings `yaml:"methodSettings" key:"method" keys:"^(\\*/\\*|/.*/(\\*|[A-Z]+)|\\$default)$" doc:"What holds for single methods, written /pets/{id}/GET; */* is every other one."`
 	Limits         []string                  `yaml:"limits" doc:"Limits that hold for every route, by their names."`
 	Variables      map[string]string         `yaml:"variables" secrets:"true" key:"variable" keys:"^[A-Za-z0-9_]{1,64}$" doc:"The stage variables, which ${stageVariables.name} stands for in routes."`

@@ -33,6 +33,7 @@ type MethodSettings struct {
 	_ struct{} `doc:"What a stage sets for one of its methods."`
 
 	Throttle *Throttle `yaml:"throttle" doc:"How many requests go through to the method."`
+	Cache    *Cache    `yaml:"cache" doc:"What is kept of the method's answers."`
 }
 
 // APIKeys say where API keys stand.

@@ -26,6 +26,7 @@ type Route struct {
 	Signature       *Signature `yaml:"signature" doc:"Lets only signed requests through."`
 	Throttle        *Throttle  `yaml:"throttle" doc:"How many requests go through to the route, in each stage."`
 	Limits          []string   `yaml:"limits" doc:"Further limits that hold, by their names."`
+	Cache           *Cache     `yaml:"cache" needs:"upstream" doc:"What is kept of answers."`
 	AccessLog       *bool      `yaml:"accessLog" doc:"Whether requests are written to the access log. Without it, the flag decides."`
 }
 

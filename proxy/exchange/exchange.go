@@ -88,6 +88,7 @@ type Exchange struct {
 	RequestID []byte
 
 	Response fasthttp.ResponseHeader // the answer's head; framing fields are the front end's
+	Lines    []byte                  // further fields of the answer's head, each line ended by CRLF, not to be changed; none that frames it
 	Bytes    []byte                  // the answer's whole content, or
 	Stream   Body                    // the answer's content as it comes, or
 	Tunnel   io.ReadWriteCloser      // the connection that a 101 leads to
@@ -127,7 +128,7 @@ func (x *Exchange) Reset() {
 	x.Old, x.Secure, x.TLS, x.MaxBody = false, false, nil, 0
 	x.Client, x.Peer, x.Scheme, x.Query, x.HasQuery = netip.Addr{}, netip.AddrPort{}, "", nil, false
 	x.Listener, x.Protocol, x.Shard = "", "", 0
-	x.Bytes, x.Stream, x.Tunnel, x.Length, x.Refusal, x.Cause, x.Limits = nil, nil, nil, 0, nil, nil, TunnelLimits{}
+	x.Lines, x.Bytes, x.Stream, x.Tunnel, x.Length, x.Refusal, x.Cause, x.Limits = nil, nil, nil, nil, 0, nil, nil, TunnelLimits{}
 	x.BytesIn, x.BytesOut, x.Upstream, x.Address, x.UpstreamStatus = 0, 0, "", "", 0
 	x.Dialed, x.Reused, x.Retries, x.FirstByte, x.Aborted = false, false, 0, 0, false
 }
@@ -143,6 +144,6 @@ func (x *Exchange) Refuse(r *Refusal) bool {
 		_ = x.Tunnel.Close()
 		x.Tunnel = nil
 	}
-	x.Bytes, x.Length, x.Refusal = nil, 0, r
+	x.Lines, x.Bytes, x.Length, x.Refusal = nil, nil, 0, r
 	return false
 }

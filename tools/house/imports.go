@@ -32,7 +32,7 @@ func Allowed() map[string][]string {
 		// main → proxy → everything.
 		"weir": {"weir/proxy", "weir/proxy/config", zerolog},
 		"weir/proxy": {
-			"weir/proxy/admin", "weir/proxy/auth", "weir/proxy/balance", "weir/proxy/config", "weir/proxy/exchange", "weir/proxy/front",
+			"weir/cache", "weir/cache/policy", "weir/proxy/admin", "weir/proxy/auth", "weir/proxy/balance", "weir/proxy/config", "weir/proxy/exchange", "weir/proxy/front",
 			"weir/proxy/grpc", "weir/proxy/h1", "weir/proxy/h2", "weir/proxy/h3", "weir/proxy/observe", "weir/proxy/plans",
 			"weir/proxy/route", "weir/proxy/upstream", "weir/proxy/wire", "weir/ratelimit", "weir/ratelimit/shared", "weir/tls",
 			fasthttp, zerolog, sys, "github.com/fsnotify/fsnotify",
@@ -60,6 +60,7 @@ func Allowed() map[string][]string {
 		},
 
 		"weir/ratelimit/shared": {"weir/ratelimit", "github.com/redis/rueidis"},
+		"weir/cache":            {"weir/cache/policy", "github.com/cespare/xxhash/v2", "github.com/dgraph-io/ristretto/v2"},
 
 		// What knows nothing of weir.
 		"weir/proxy/config":   {"go.yaml.in/yaml/v3"},
@@ -69,6 +70,7 @@ func Allowed() map[string][]string {
 		"weir/proxy/route":    {},
 		"weir/proxy/wire":     {fasthttp, sys},
 		"weir/ratelimit":      {},
+		"weir/cache/policy":   {},
 		"weir/tls": {
 			"github.com/caddyserver/certmagic", "github.com/fsnotify/fsnotify", "github.com/libdns/libdns", "github.com/mholt/acmez/v3",
 			"github.com/miekg/dns", "go.uber.org/zap", "golang.org/x/crypto",
