@@ -176,6 +176,7 @@ func (g *Gateway) observe(r *request) {
 	if g.counting {
 		stats.Observe(rec)
 		stray.ObserveCall(rec.Shard, rec.GRPC)
+		stray.ObserveCache(rec)
 	}
 	if logged && g.access != nil {
 		g.access.Write(rec)
