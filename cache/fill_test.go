@@ -105,8 +105,8 @@ func readAll(t testing.TB, e *Entry) []byte {
 
 func TestColdBurstFetchesOnce(t *testing.T) {
 	c := openCache(t, 64<<20)
-	for round := range 20 {
-		path, want := fmt.Sprint("/", round), content(1+round*9999)
+	for round := range 6 {
+		path, want := fmt.Sprint("/", round), content(1+round*5000)
 		var fetches atomic.Int32
 		var all sync.WaitGroup
 		start := make(chan struct{})
@@ -509,7 +509,7 @@ func TestInterest(t *testing.T) {
 // A follower can join until the very moment in which a fill is abandoned.
 func TestAbandonOrJoin(t *testing.T) {
 	c := openCache(t, 64<<20)
-	for range 2000 {
+	for range 500 {
 		f := leads(t, c, keyAt("/"), nil, nil)
 		f.Leave()
 		var all sync.WaitGroup
