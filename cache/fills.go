@@ -25,6 +25,7 @@ type fills struct {
 // key's Lookup, the fill has been Answered with that.
 func (c *Cache) Begin(k *Key, s Selector, stale *Entry) (f *Fill, leads bool) {
 	hash := c.hashOf(k)
+	k.begun = c.number()
 	shard := &c.fills.shards[hash%fillShards]
 	shard.mu.Lock()
 	defer shard.mu.Unlock()
@@ -57,6 +58,7 @@ func (c *Cache) Begin(k *Key, s Selector, stale *Entry) (f *Fill, leads bool) {
 	f.selected = appendSelected(nil, names, s)
 	c.note(f.address)
 	f.born = c.number()
+	k.begun = f.born
 	f.interest.Store(1)
 	if shard.first == nil {
 		shard.first = make(map[uint64]*Fill)
@@ -102,9 +104,19 @@ func (c *Cache) varies(k *Key) (names []string, known bool) {
 	return slot.list()[0].Vary, true
 }
 
-// Selects tells whether e may serve the request that s stands for.
+// Selects tells whether e may serve the request that s stands for: whoever has
+// joined a fill asks it once that is Answered, and begins again where it may not.
+// It may have had tags that were purged before he came, which nobody knew then.
 func (c *Cache) Selects(e *Entry, k *Key, s Selector) bool {
-	return bytes.Equal(e.place.address.full, k.full) && k.selects(e, s)
+	p := e.place
+	if !bytes.Equal(p.address.full, k.full) || !k.selects(e, s) {
+		return false
+	}
+	if p.born >= k.begun {
+		return true
+	}
+	hard, soft := c.concerns(p.address, p.tags, p.born)
+	return !hard && !soft
 }
 
 // remove takes f out of the table, if may allows it under the lock: nobody joins

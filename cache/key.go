@@ -10,6 +10,7 @@ type Key struct {
 	hash   uint64 // of full, by the cache's seed, once hashed
 	hashed bool
 	found  *Entry // what Lookup gave: what is there beside came later
+	begun  uint64 // number of purges at the last Begin
 
 	// Place is where the answer stands, by which it is purged. It is borrowed,
 	// and only read by Begin.
@@ -25,7 +26,7 @@ type Place struct {
 }
 
 // Reset begins a new key.
-func (k *Key) Reset() { k.full, k.hashed, k.found, k.Place = k.full[:0], false, nil, Place{} }
+func (k *Key) Reset() { k.full, k.hashed, k.found, k.begun, k.Place = k.full[:0], false, nil, 0, Place{} }
 
 // Add adds one part. Parts cannot run into each other.
 func (k *Key) Add(part []byte) {
