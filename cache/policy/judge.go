@@ -196,6 +196,9 @@ func (r *Rules) unstated(q *Request, a *Answer) (time.Duration, Source) {
 		return 0, FromNothing
 	}
 	if ttl, ok := r.Statuses[a.Status]; ok {
+		if ttl <= 0 {
+			return 0, FromNothing
+		}
 		return ttl, FromRules
 	}
 	isPublic := a.control().Has&Public != 0
