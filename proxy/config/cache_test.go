@@ -3,6 +3,7 @@ package config
 import (
 	"encoding/json"
 	"reflect"
+	"regexp"
 	"slices"
 	"strings"
 	"testing"
@@ -24,7 +25,7 @@ func TestCacheOf(t *testing.T) {
 			}
 			return
 		}
-		written, _ := json.Marshal(redactor{shapes: shapes{}}.mapping(reflect.ValueOf(c).Elem()))
+		written, _ := json.Marshal(redactor{shapes{}, regexp.MustCompile("^$")}.mapping(reflect.ValueOf(c).Elem()))
 		for _, part := range strings.Fields(want) {
 			if !strings.Contains(string(written), part) {
 				t.Errorf("CacheOf(%s, %s, %d, %s): got %s; want %s in it", api, stage, route, method, written, part)
