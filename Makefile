@@ -13,7 +13,7 @@ CONTROL  ?= 127.0.0.1:8081
 
 # The real programs that tests drive.
 PARTS := openssl h2spec h2load gtlsclient pebble pebble-challtestsrv grpc-interop-client grpc-interop-server \
-	grpc-web-clients redis-server
+	grpc-web-clients redis-server http-cache-tests
 
 FUZZTIME ?= 20s
 BENCH    ?= .
@@ -22,7 +22,7 @@ COUNT    ?= 10
 REF      ?= main
 
 .PHONY: help build run test race lint alloc fuzz bench bench-compare profile pgo stream loadtest compare tune \
-	h2spec interop measure docs docs-check golden vuln cross check clean
+	h2spec interop cachesuite measure docs docs-check golden vuln cross check clean
 
 help: ## Print this list
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -98,6 +98,10 @@ loadtest: ## Run the k6 scenarios SCENARIO="smoke steady spike limit websocket t
 
 h2spec: ## Run the conformance suite of HTTP/2, h2spec, against weir with and without TLS
 	tools/h2spec.sh
+
+cachesuite: ## Run the public suite of HTTP caches against weir; ALL=1 tells every test
+	@tools/setup.sh go http-cache-tests
+	$(GO) run ./tools/cachesuite $(if $(ALL),-all)
 
 interop: ## Run grpc-go's own client against its own server with weir between them (Linux)
 	@tools/setup.sh go grpc-interop-client grpc-interop-server grpc-web-clients

@@ -12,6 +12,7 @@ import (
 
 	"github.com/rs/zerolog"
 
+	"weir/cache"
 	"weir/proxy/config"
 	"weir/proxy/exchange"
 	"weir/proxy/front"
@@ -36,6 +37,9 @@ type Gateway struct {
 	requests sync.Pool
 
 	registry   *upstream.Registry
+	cache      *cache.Cache // nil where it is turned off
+	fetches    sync.WaitGroup
+	closing    atomic.Bool // fetches that nobody waits for are to end
 	limits     *limiters
 	plans      *plans.Store
 	dataInUse  error // by another process
@@ -258,6 +262,11 @@ func (g *Gateway) Run(ctx context.Context, ready func()) error {
 // close ends what New has started.
 func (g *Gateway) close() {
 	g.quic.ended.Wait()
+	g.closing.Store(true)
+	g.fetches.Wait()
+	if g.cache != nil {
+		g.cache.Close()
+	}
 	g.registry.Close()
 	g.secure.Close()
 	g.limits.follow(&sharing{})

@@ -49,6 +49,7 @@ type request struct {
 	limited    limited // the limit that refused it
 	announcing bool    // its answer tells what is left of limits
 	patience   patience
+	caching    caching
 
 	explained *explanation // nil unless somebody asks why
 }
@@ -84,6 +85,7 @@ func (g *Gateway) finish(r *request) {
 		x.Cause = err
 	}
 	r.leave()
+	r.leaveCache()
 	if r.explained != nil {
 		r.explain()
 	} else {
@@ -104,6 +106,9 @@ func (r *request) direct() {
 	}
 	if r.announcing && r.limited.by == nil {
 		r.announce()
+	}
+	if r.caching.rule != nil {
+		r.tellCache()
 	}
 }
 
@@ -141,6 +146,7 @@ func (g *Gateway) observe(r *request) {
 		rec.TLS = x.TLS.Version
 		recordClient(&rec.Identity, x.TLS.Client)
 	}
+	rec.CacheResult, rec.CacheAge = r.caching.result, r.caching.age
 	rec.Aborted, rec.Upgraded = x.Aborted, rec.Status == 101
 	if x.Malformed != nil {
 		rec.Method, rec.ErrorMessage = nil, x.Malformed.Reason
@@ -178,6 +184,7 @@ func (g *Gateway) observe(r *request) {
 		stats.Observe(rec)
 		stray.ObserveCall(rec.Shard, rec.GRPC)
 		stray.ObserveCache(rec)
+		stray.ObserveCache(rec)
 	}
 	if logged && g.access != nil {
 		g.access.Write(rec)
@@ -198,6 +205,9 @@ const keptBuffer = 64 << 10
 func (g *Gateway) release(r *request) {
 	r.x, r.live, r.mapping, r.route, r.rest = nil, nil, nil, nil, nil
 	r.explained, r.wall = nil, time.Time{}
+	if r.caching.rule != nil {
+		r.caching.reset()
+	}
 	r.trusted, r.fields, r.allow = false, 0, r.allow[:0]
 	r.asked, r.target, r.field, r.answer, r.trace = r.asked[:0], r.target[:0], r.field[:0], r.answer[:0], r.trace[:0]
 	if cap(r.body) > keptBuffer {

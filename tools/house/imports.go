@@ -81,12 +81,13 @@ func Allowed() map[string][]string {
 		"weir/loadtest":                   {},
 		"weir/ratelimit/shared/redistest": {},
 
-		"weir/tools/compare":  {sys},
-		"weir/tools/docs":     {"weir/proxy", "weir/proxy/config", "weir/proxy/exchange", "weir/proxy/observe"},
-		"weir/tools/house":    {},
-		"weir/tools/interop":  {sys},
-		"weir/tools/load":     {sys, "github.com/quic-go/quic-go"},
-		"weir/tools/upstream": {fasthttp, "github.com/fasthttp/websocket"},
+		"weir/tools/cachesuite": {},
+		"weir/tools/compare":    {sys},
+		"weir/tools/docs":       {"weir/proxy", "weir/proxy/config", "weir/proxy/exchange", "weir/proxy/observe"},
+		"weir/tools/house":      {},
+		"weir/tools/interop":    {sys},
+		"weir/tools/load":       {sys, "github.com/quic-go/quic-go"},
+		"weir/tools/upstream":   {fasthttp, "github.com/fasthttp/websocket"},
 	}
 }
 
