@@ -15,6 +15,7 @@ type Key struct {
 	Place Place
 
 	selected []byte // scratch for the values of Vary
+	found    *Entry // what Lookup gave, until Reset
 }
 
 // Place is where an answer stands.
@@ -24,7 +25,7 @@ type Place struct {
 }
 
 // Reset begins a new key.
-func (k *Key) Reset() { k.full, k.hashed, k.Place = k.full[:0], false, Place{} }
+func (k *Key) Reset() { k.full, k.hashed, k.Place, k.found = k.full[:0], false, Place{}, nil }
 
 // Add adds one part. Parts cannot run into each other.
 func (k *Key) Add(part []byte) {
