@@ -109,11 +109,11 @@ interop: ## Run grpc-go's own client against its own server with weir between th
 	$(GO) run ./tools/interop -ways web -- node tools/interop/web/run.mjs
 
 measure: ## Measure SCENARIO=h2,tls (all without) beside the others for SECONDS_EACH=2 of ROUNDS=3, and write no document
-	@tools/setup.sh wrk h2load nginx haproxy caddy taskset
+	@tools/setup.sh wrk h2load nginx haproxy caddy varnish taskset
 	$(GO) run ./tools/compare -check -rounds $(or $(ROUNDS),3) -seconds $(or $(SECONDS_EACH),2) -scenario '$(SCENARIO)'
 
-compare: ## Measure weir beside nginx, haproxy and caddy, and write the result into the documents (20 minutes)
-	@tools/setup.sh wrk h2load nginx haproxy caddy taskset
+compare: ## Measure weir beside nginx, haproxy, caddy and varnish, and write the result into the documents (20 minutes)
+	@tools/setup.sh wrk h2load nginx haproxy caddy varnish taskset
 	@mkdir -p .cache
 	$(GO) run ./tools/compare -out .cache/compare.md -json .cache/compare.json -picture docs/benchmarks.svg
 	$(GO) run ./tools/docs -benchmarks .cache/compare.md
