@@ -93,7 +93,7 @@ profile: ## Where the time of BENCH=… goes: processor and heap profile, and sy
 pgo: ## Renew default.pgo, which weir is built with, from real traffic through it (half a minute)
 	tools/pgo.sh
 
-loadtest: ## Run the k6 scenarios SCENARIO="smoke steady spike limit websocket tls grpc" (k6 is built the first time)
+loadtest: ## Run the k6 scenarios SCENARIO="smoke steady spike limit cached websocket tls grpc" (k6 is built the first time)
 	loadtest/run.sh $(SCENARIO)
 
 h2spec: ## Run the conformance suite of HTTP/2, h2spec, against weir with and without TLS
