@@ -81,7 +81,7 @@ apis:
   site:
     routes:
       - { path: \$default, upstream: site }
-      - { path: "/cached/{proxy+}", upstream: site, cache: { ttl: 1h } }
+      - { path: "/cached/{proxy+}", upstream: site, cache: { ttl: 1h, purgeFrom: [127.0.0.1] } }
       - { path: "/limited/{proxy+}", upstream: site, rewrite: { stripPrefix: /limited }, limits: [tenant] }
 limits:
   tenant: { by: ["header:X-Tenant"], rate: 50, burst: 50 }
@@ -96,7 +96,7 @@ YAML
 		-log.output "$folder/access.log" ${WEIR_FLAGS:-} >"$folder/weir.log" 2>&1 &
 	weir_pid=$!
 	await weir "$weir_pid" "$weir_port" "$folder/weir.log"
-	export WEIR_URL=http://127.0.0.1:$weir_port WEIR_TLS_URL=https://localhost:$tls_port WEIR_CONTROL_URL=http://127.0.0.1:$control_port
+	export WEIR_URL=http://127.0.0.1:$weir_port WEIR_TLS_URL=https://localhost:$tls_port
 	say "weir (process $weir_pid) at $WEIR_URL and $WEIR_TLS_URL in front of port $upstream_port"
 }
 
