@@ -1,6 +1,6 @@
 vcl 4.1;
 
-# In memory, and without grace: what is measured are hits. What may be kept is below /cached/.
+# In front of {{.Upstream}}. What may be kept is below /cached/.
 backend default {
     .host = "{{.UpstreamHost}}";
     .port = "{{.UpstreamPort}}";
