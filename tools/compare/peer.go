@@ -55,7 +55,7 @@ func peers() map[string]peer {
 		},
 		"varnish": {
 			name: "varnish", program: "varnishd", template: "varnish.vcl", versionArgs: []string{"-V"},
-			arguments: []string{"-F", "-j", "none", "-a", "LISTEN", "-f", "CONFIG", "-n", "FOLDER/varnish", "-s", "malloc,512m", "-t", "0", "-p", "thread_pools=1"},
+			arguments: []string{"-F", "-j", "none", "-a", "LISTEN", "-f", "CONFIG", "-n", "FOLDER/varnish", "-s", "malloc,512m", "-t", "0", "-l", "256m", "-p", "thread_pools=1"},
 			logger:    []string{"varnishncsa", "-n", "FOLDER/varnish", "-t", "10", "-w", "FOLDER/varnish.log"},
 		},
 		"caddy": {
