@@ -68,7 +68,8 @@ type liveRoute struct {
 	match           *match
 	requestHeaders  *headerChanges
 	responseHeaders *headerChanges
-	limits          *routeLimits // nil for none
+	limits          *routeLimits  // nil for none
+	caches          []methodCache // nil for none
 	maxBody         int64
 	logged          bool
 
@@ -268,6 +269,7 @@ func (c *compiler) route(api, stage string, i int, settings config.Stage) *liveR
 		stats:           c.g.metrics.Route(api, stage, of.Path),
 	}
 	live.limits = c.limits(place{api, stage, live.key}, i, settings)
+	live.caches = c.caches(place{api, stage, live.key}, i, settings)
 	c.out.routeStats = append(c.out.routeStats, live.stats)
 	if live.maxBody == 0 {
 		live.maxBody = c.g.options.MaxBody

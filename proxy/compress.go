@@ -44,11 +44,10 @@ func compressed(e *cache.Entry) *cache.Entry {
 	if !variesByEncoding(plain) {
 		plain = wire.AppendField(bytes.Clone(plain), []byte("Vary"), []byte("Accept-Encoding"))
 	}
-	next := *e.Copy()
-	next.Encoded, next.PlainLength, next.PlainLines = true, int64(len(whole)), plain
-	next.Lines = encodedLines(plain)
-	next.Body = cache.WholeBody(append(make([]byte, 0, out.Len()), out.Bytes()...))
-	return &next
+	return &cache.Entry{
+		Status: e.Status, Lines: encodedLines(plain), Terms: e.Terms, Vary: e.Vary, Tags: e.Tags, At: e.At,
+		Encoded: true, PlainLength: int64(len(whole)), PlainLines: plain, Body: cache.WholeBody(bytes.Clone(out.Bytes())),
+	}
 }
 
 // isText tells whether content of a media type is text of some kind.

@@ -19,7 +19,9 @@ func (d *detached) Interim(h *fasthttp.ResponseHeader) error {
 	d.mu.Lock()
 	d.interims = append(d.interims, kept)
 	d.mu.Unlock()
-	d.fill.Nudge()
+	if w := d.waits.Load(); w != nil {
+		w.Wake()
+	}
 	return nil
 }
 

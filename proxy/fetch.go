@@ -27,6 +27,7 @@ type fetching struct {
 
 	// asked is the head as the client has sent it: what Vary is about.
 	asked fasthttp.RequestHeader
+	rule  *cachePolicy
 	lines [][]byte // scratch of AppendSelected
 
 	begun     bool
@@ -37,6 +38,7 @@ type fetching struct {
 	// leader is the state of the request that leads: whoever moves it from waiting
 	// decides what becomes of an answer that is for nobody else.
 	leader   atomic.Int32
+	waits    atomic.Pointer[patience] // what the request that leads waits by
 	mu       sync.Mutex
 	interims []*fasthttp.ResponseHeader
 }
@@ -53,7 +55,7 @@ var fetchings = sync.Pool{New: func() any { return new(fetching) }}
 // newFetching begins a fetch that r leads. Nothing is sent before start.
 func (g *Gateway) newFetching(r *request, fill *cache.Fill) *fetching {
 	d := fetchings.Get().(*fetching)
-	d.g, d.fill = g, fill
+	d.g, d.fill, d.rule = g, fill, r.caching.rule
 	d.leader.Store(leaderWaits)
 	r.x.Request.CopyTo(&d.asked)
 	return d
@@ -80,7 +82,6 @@ func (d *fetching) start(r *request) {
 	own.params, own.rest, own.fields = r.params, append([]byte(nil), r.rest...), r.fields
 	c := &own.caching
 	c.rule, c.fetch, c.fetched = r.caching.rule, d, true
-	d.asked.SetMethodBytes(r.x.Request.Method())
 	c.read(&d.asked)
 	d.r = own
 	d.prepare()
@@ -98,7 +99,6 @@ func (d *fetching) prepare() {
 	for _, name := range [...]string{"If-None-Match", "If-Modified-Since", "If-Range", "Range"} {
 		h.Del(name)
 	}
-	stripUnkeyed(h, d.r.caching.rule)
 	stale := d.fill.Stale()
 	if stale == nil {
 		return
@@ -178,7 +178,8 @@ func (d *fetching) free() {
 	x := &d.x
 	x.Reset()
 	x.Query, x.RequestBytes = nil, nil
-	d.g, d.r, d.fill, d.begun, d.interims = nil, nil, nil, false, nil
+	d.g, d.r, d.fill, d.rule, d.begun, d.interims = nil, nil, nil, nil, false, nil
+	d.waits.Store(nil)
 	d.asked.Reset()
 	clear(d.lines[:cap(d.lines)])
 	d.answer, d.verdict = policy.Answer{}, policy.Verdict{}
@@ -187,7 +188,7 @@ func (d *fetching) free() {
 
 // AppendSelected implements cache.Selector by what the client that led has sent.
 func (d *fetching) AppendSelected(dst []byte, name string) []byte {
-	dst, d.lines = appendSelected(dst, d.lines[:0], &d.asked, name, d.r.caching.rule)
+	dst, d.lines = appendSelected(dst, d.lines[:0], &d.asked, name, d.rule)
 	return dst
 }
 

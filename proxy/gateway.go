@@ -131,6 +131,13 @@ func New(options Options, source Source, version string, log zerolog.Logger) (*G
 		g.closeLog()
 		return nil, err
 	}
+	if options.Cache.Size > 0 {
+		if g.cache, err = cache.New(cache.Config{Size: options.Cache.Size}); err != nil {
+			g.secure.Close()
+			g.closeLog()
+			return nil, err
+		}
+	}
 	g.registry = upstream.NewRegistry(options.Upstream, options.Shards)
 	for shard := range options.Shards {
 		g.shards = append(g.shards, shardServers{

@@ -39,6 +39,7 @@ type request struct {
 	record observe.Record
 
 	caller     caller
+	keyed      keyScratch
 	identity   []byte        // scratch: what tells the request apart for a limit
 	held       []held        // what limits have given it
 	wait       time.Duration // how long it is held back
@@ -212,6 +213,7 @@ func (g *Gateway) release(r *request) {
 	if cap(r.body) > keptBuffer {
 		r.body = nil
 	}
+	r.keyed.reset()
 	if r.grpc.kind != grpc.None {
 		r.grpc.reset()
 	}

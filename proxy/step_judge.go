@@ -8,6 +8,7 @@ import (
 	"weir/cache"
 	"weir/cache/policy"
 	"weir/proxy/exchange"
+	"weir/proxy/route"
 )
 
 // judge decides what the cache may do with an answer of the upstream, by what
@@ -101,15 +102,21 @@ func (g *Gateway) invalidate(r *request) {
 	if !policy.Invalidates(x.Request.Method(), status) {
 		return
 	}
-	place := c.rule.place(r)
+	place := c.rule.placeOf(r)
 	g.cache.Invalidate(place.Host, place.Path, place.Query)
 	for _, name := range [...]string{"Location", "Content-Location"} {
 		g.invalidateSame(r, place, x.Response.Peek(name))
 	}
 	for name, value := range x.Response.All() {
 		if string(name) == "Cache-Group-Invalidation" {
-			if groups := policy.Groups(value); len(groups) > 0 {
-				g.purgeEverywhere(cache.Purge{Soft: true, Host: string(place.Host), Tags: groups})
+			var a policy.Answer
+			a.Add(name, value)
+			var groups []string
+			for _, group := range a.InvalidatesGroups {
+				groups = append(groups, string(group))
+			}
+			if len(groups) > 0 {
+				g.cache.Purge(cache.Purge{Soft: true, Host: string(place.Host), Tags: groups})
 			}
 		}
 	}
@@ -126,9 +133,10 @@ func (g *Gateway) invalidateSame(r *request, place cache.Place, reference []byte
 	if err != nil {
 		return
 	}
-	host, path, query, ok := placeOf(u)
-	if ok && bytes.Equal(host, place.Host) {
-		g.cache.Invalidate(host, path, query)
+	path, err := route.AppendCanonical(nil, []byte(u.EscapedPath()))
+	host := appendHost(nil, []byte(u.Host), u.Scheme)
+	if err == nil && bytes.Equal(host, place.Host) {
+		g.cache.Invalidate(host, path, r.caching.rule.key.ruled([]byte(u.RawQuery)))
 	}
 }
 
@@ -146,7 +154,7 @@ func (g *Gateway) renewByHead(r *request) {
 		bytes.Equal(a.LastModified, lineOf(stored.Lines, "Last-Modified")) &&
 		(x.Length <= 0 || x.Length == stored.Body.Length())
 	if !alike {
-		place := c.rule.place(r)
+		place := c.rule.placeOf(r)
 		g.cache.Invalidate(place.Host, place.Path, place.Query)
 		return
 	}

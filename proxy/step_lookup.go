@@ -19,17 +19,15 @@ func (g *Gateway) lookup(r *request) bool {
 	}
 	c := &r.caching
 	c.rule = rule
-	if why := rule.takes(r); why != "" {
-		return r.goAlone("method", why)
+	if r.x.RequestBody != nil && rule.looksUp(r.x.Request.Method()) && !g.gather(r) {
+		return false // what tells its answers apart must be at hand
 	}
-	if r.x.RequestBody != nil {
-		// What tells its answers apart must be at hand.
-		if !g.gather(r) {
-			return false
+	if ok, why := rule.takes(r); !ok {
+		forward := "bypass"
+		if why == "method" {
+			forward, why = why, ""
 		}
-		if r.x.RequestBytes == nil {
-			return r.goAlone("bypass", "the content is too large to be part of a key")
-		}
+		return r.goAlone(forward, why)
 	}
 	c.read(&r.x.Request)
 	if why := rule.rules.Bypasses(&c.asks); why != "" {
@@ -127,8 +125,7 @@ func (g *Gateway) fetchOrFollow(r *request, stale *cache.Entry, pass bool) (goes
 	fill, leads := g.cache.Begin(&c.key, r, stale)
 	switch {
 	case leads:
-		c.fill = fill
-		c.fetch = g.newFetching(r, fill)
+		c.lead(g, r, fill)
 		c.result = observe.CacheMiss
 		return true, false
 	case !c.rule.collapse:
@@ -136,7 +133,7 @@ func (g *Gateway) fetchOrFollow(r *request, stale *cache.Entry, pass bool) (goes
 		return r.goAlone(c.forward, "requests of this route do not wait for each other"), false
 	}
 	c.fill = fill
-	return g.follow(r)
+	return g.join(r)
 }
 
 // refresh begins to fetch what is stale, in the background, and tells whether
@@ -148,10 +145,15 @@ func (g *Gateway) refresh(r *request) bool {
 		fill.Leave()
 		return false
 	}
-	c.fill = fill
-	c.fetch = g.newFetching(r, fill)
+	c.lead(g, r, fill)
 	c.refreshing = true
 	return true
+}
+
+// lead makes the request the one whose answer is fetched for everybody.
+func (c *caching) lead(g *Gateway, r *request, fill *cache.Fill) {
+	c.fill, c.fetch = fill, g.newFetching(r, fill)
+	c.rule.stripUnkeyed(&r.x.Request)
 }
 
 // mayInvalidate heeds who may have an answer replaced by Cache-Control:
@@ -159,7 +161,7 @@ func (g *Gateway) refresh(r *request) bool {
 // request goes on.
 func (r *request) mayInvalidate() bool {
 	c := &r.caching
-	if c.rule.invalidation == nil || c.asks.Control.Has&policy.MaxAge == 0 || c.asks.Control.MaxAge > 0 || r.caller.key != nil {
+	if !c.rule.invalidation.needsCaller || c.asks.Control.Has&policy.MaxAge == 0 || c.asks.Control.MaxAge > 0 || r.caller.key != nil {
 		return true
 	}
 	if c.rule.invalidation.refuse {

@@ -21,7 +21,7 @@ func (g *Gateway) store(r *request) bool {
 	}
 	d, x := r.caching.fetch, r.x
 	if stale := d.fill.Stale(); stale != nil && d.answer.Status == 304 {
-		d.fill.Refreshed(g.renewed(stale, r, &d.verdict))
+		d.fill.Refreshed(g.renewed(stale, r, &d.verdict), d)
 		return true
 	}
 	e := &cache.Entry{
@@ -40,7 +40,13 @@ func (g *Gateway) store(r *request) bool {
 	}
 	e.Body = cache.NewBody(x.Length)
 	d.fill.Answer(e, d)
-	d.fill.Done(d.fillBody(e.Body))
+	err := d.fillBody(e.Body)
+	d.fill.Done(err)
+	if err == nil && r.caching.rule.compress {
+		if next := compressed(e); next != nil {
+			g.cache.Replace(e, next)
+		}
+	}
 	return true
 }
 
@@ -108,7 +114,7 @@ func (g *Gateway) renewed(stored *cache.Entry, r *request, v *policy.Verdict) *c
 	}
 	return &cache.Entry{
 		Status: stored.Status, Lines: g.storedLines(r, kept, drop), Terms: v.Terms, Vary: stored.Vary, Tags: stored.Tags,
-		At: g.cache.Now(), Encoded: stored.Encoded, PlainLength: stored.PlainLength, Body: stored.Body,
+		At: g.cache.Now(), Body: stored.Body,
 	}
 }
 

@@ -16,9 +16,9 @@ type failure struct {
 	status  int // of an answer that says that the upstream fails; not for others
 }
 
-// follow waits for what another request has fetched, and answers with it. Again
+// join waits for what another request has fetched, and answers with it. Again
 // tells that it was no good and has to be looked for anew.
-func (g *Gateway) follow(r *request) (goes, again bool) {
+func (g *Gateway) join(r *request) (goes, again bool) {
 	c := &r.caching
 	defer r.leaveCache()
 	switch g.await(r, c.fill, c.rule.wait) {
@@ -82,6 +82,9 @@ func (g *Gateway) await(r *request, fill *cache.Fill, limit time.Duration) waite
 	x, p := r.x, &r.patience
 	p.ready()
 	defer p.timer.Stop()
+	if d := r.caching.fetch; d != nil {
+		d.waits.Store(p)
+	}
 	fill.Watch(p)
 	defer fill.Unwatch(p)
 	x.Front.Notify(p)
