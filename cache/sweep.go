@@ -74,8 +74,9 @@ func (c *Cache) sweepOnce() {
 	for batch := range slices.Chunk(slots, sweepBatch) {
 		now := c.Now()
 		for _, s := range batch {
-			next.note(s.address.uri)
-			c.sweepSlot(s, now)
+			if c.sweepSlot(s, now) {
+				next.note(s.address.uri)
+			}
 		}
 		select {
 		case <-c.ending:
@@ -109,8 +110,9 @@ func (c *Cache) slots() []*slot {
 	return all
 }
 
-// sweepSlot takes out of a slot what is of no more use.
-func (c *Cache) sweepSlot(s *slot, now int64) {
+// sweepSlot takes out of a slot what is of no more use, and tells whether it
+// leaves anything.
+func (c *Cache) sweepSlot(s *slot, now int64) bool {
 	p := c.recent.part(s.address.hash)
 	p.Lock()
 	defer p.Unlock()
@@ -137,6 +139,7 @@ func (c *Cache) sweepSlot(s *slot, now int64) {
 		c.counts.purged.Add(purged)
 		c.counts.expired.Add(expired)
 	}
+	return len(rest) > 0
 }
 
 // isExpired tells whether an entry is so old that it is of no more use.

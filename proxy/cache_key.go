@@ -157,14 +157,14 @@ func (p *cachePolicy) addParameters(k *cache.Key, r *request) {
 		switch of.kind {
 		case "path":
 			if value, ok := r.params.Lookup(r.rest, of.name); ok {
-				s.value = appendSpan(s.value, value)
+				s.value = appendLength(s.value, value)
 			}
 		case "querystring":
 			s.value = appendValuesOf(s.value, r.x.Query, of.name)
 		case "header":
 			for name, value := range r.x.Request.AllInOrder() {
 				if string(name) == of.name {
-					s.value = appendSpan(s.value, value)
+					s.value = appendLength(s.value, value)
 				}
 			}
 		}
@@ -172,16 +172,16 @@ func (p *cachePolicy) addParameters(k *cache.Key, r *request) {
 	}
 }
 
-// appendSpan appends one of several values, which cannot run into each other;
+// appendLength appends one of several values, which cannot run into each other;
 // nothing at all stands for none.
-func appendSpan(dst, value []byte) []byte {
+func appendLength(dst, value []byte) []byte {
 	return append(binary.AppendUvarint(dst, uint64(len(value))), value...)
 }
 
 func appendLines(dst []byte, h *fasthttp.RequestHeader, name []byte) []byte {
 	for key, value := range h.AllInOrder() {
 		if string(key) == string(name) {
-			dst = appendSpan(dst, value)
+			dst = appendLength(dst, value)
 		}
 	}
 	return dst
@@ -198,7 +198,7 @@ func appendValuesOf(dst, query []byte, name string) []byte {
 		dst = appendDecoded(dst, key)
 		found := string(dst[from:]) == name
 		if dst = dst[:from]; found {
-			dst = appendSpan(dst, value)
+			dst = appendLength(dst, value)
 		}
 	}
 	return dst
@@ -217,7 +217,7 @@ func appendCookies(dst []byte, h *fasthttp.RequestHeader, name []byte) []byte {
 			pair, line, _ = bytes.Cut(line, semicolon)
 			cookie, value, _ := bytes.Cut(pair, equals)
 			if string(bytes.TrimSpace(cookie)) == string(name) {
-				dst = appendSpan(dst, bytes.TrimSpace(value))
+				dst = appendLength(dst, bytes.TrimSpace(value))
 			}
 		}
 	}

@@ -20,7 +20,7 @@ func (r *request) tellCache() {
 	switch c.result {
 	case observe.CacheHit, observe.CacheStale, observe.CacheRefreshed:
 		b = append(b, "; hit"...)
-		b = appendTTL(b, c.ttl)
+		b = appendTTL(b, c)
 	default:
 		b = append(append(b, "; fwd="...), c.forward...)
 		if r.x.UpstreamStatus != 0 {
@@ -33,7 +33,7 @@ func (r *request) tellCache() {
 			b = append(b, "; collapsed"...)
 		}
 		if c.kept || c.result == observe.CacheCollapsed || c.result == observe.CacheRevalidated {
-			b = appendTTL(b, c.ttl)
+			b = appendTTL(b, c)
 		}
 	}
 	if c.detail != "" {
@@ -43,6 +43,7 @@ func (r *request) tellCache() {
 	r.x.Response.AddBytesKV(nameCacheStatus, b)
 }
 
-func appendTTL(b []byte, ttl time.Duration) []byte {
-	return strconv.AppendInt(append(b, "; ttl="...), int64(ttl/time.Second), 10)
+// appendTTL appends for how much longer the answer is fresh, in step with Age.
+func appendTTL(b []byte, c *caching) []byte {
+	return strconv.AppendInt(append(b, "; ttl="...), int64((c.lifetime-c.age.Truncate(time.Second))/time.Second), 10)
 }

@@ -29,13 +29,13 @@ type caching struct {
 	body  storedBody
 	hand  handedStream
 
-	result  observe.CacheResult
-	age     time.Duration // of the stored answer that was given
-	forward string        // why it went to the upstream, as Cache-Status says it
-	detail  string        // why more exactly; for an explanation too
-	kept    bool          // what was fetched is stored
-	ttl     time.Duration // of what was given or stored
-	warning bool          // a wish to have the answer replaced was not heeded
+	result   observe.CacheResult
+	age      time.Duration // of the stored answer that was given
+	forward  string        // why it went to the upstream, as Cache-Status says it
+	detail   string        // why more exactly; for an explanation too
+	kept     bool          // what was fetched is stored
+	lifetime time.Duration // of what was given
+	warning  bool          // a wish to have the answer replaced was not heeded
 }
 
 // read takes from the request's head what concerns the cache.
@@ -78,7 +78,7 @@ func (c *caching) reset() {
 func (r *request) leaveCache() {
 	c := &r.caching
 	if c.fetch != nil && !c.fetched {
-		c.fetch.drop()
+		c.fetch.leave()
 		c.fetch = nil
 	}
 	if c.fill != nil {

@@ -11,9 +11,6 @@ type detached fetching
 
 // Interim keeps an interim answer for the request that leads.
 func (d *detached) Interim(h *fasthttp.ResponseHeader) error {
-	if d.leader.Load() != leaderWaits {
-		return nil
-	}
 	kept := new(fasthttp.ResponseHeader)
 	h.CopyTo(kept)
 	d.mu.Lock()
@@ -41,14 +38,17 @@ func (d *fetching) passInterims(x *exchange.Exchange) {
 // Gone tells whether nobody waits for the answer any more. One that is being
 // stored, or that renews a stale one, is wanted by itself.
 func (d *detached) Gone() bool {
-	if d.g.closing.Load() {
-		return true
-	}
-	return d.leader.Load() == leaderLeft && !d.r.caching.wanted && d.fill.Interested() == 0
+	return d.g.closing.Load() || !d.r.caching.wanted && d.fill.Interested() == 0
 }
 
 // Notify has w woken when the last one leaves.
-func (d *detached) Notify(w exchange.Waker) { d.fill.Notify(w) }
+func (d *detached) Notify(w exchange.Waker) {
+	if w == nil {
+		d.fill.Notify(nil) // not an interface that holds one
+		return
+	}
+	d.fill.Notify(w)
+}
 
 // StopBody implements exchange.Front: the body of a fetch is at hand.
 func (d *detached) StopBody() {}

@@ -35,20 +35,13 @@ type fetching struct {
 	answer    policy.Answer
 	verdict   policy.Verdict
 
-	// leader is the state of the request that leads: whoever moves it from waiting
-	// decides what becomes of an answer that is for nobody else.
-	leader   atomic.Int32
+	// owners are the goroutine of the fetch and the request that leads: what the
+	// fetch has taken is given back when both are through with it.
+	owners   atomic.Int32
 	waits    atomic.Pointer[patience] // what the request that leads waits by
 	mu       sync.Mutex
 	interims []*fasthttp.ResponseHeader
 }
-
-// States of fetching.leader.
-const (
-	leaderWaits int32 = iota
-	leaderLeft
-	leaderHas // the answer is the leader's
-)
 
 var fetchings = sync.Pool{New: func() any { return new(fetching) }}
 
@@ -56,7 +49,6 @@ var fetchings = sync.Pool{New: func() any { return new(fetching) }}
 func (g *Gateway) newFetching(r *request, fill *cache.Fill) *fetching {
 	d := fetchings.Get().(*fetching)
 	d.g, d.fill, d.rule = g, fill, r.caching.rule
-	d.leader.Store(leaderWaits)
 	r.x.Request.CopyTo(&d.asked)
 	return d
 }
@@ -85,9 +77,8 @@ func (d *fetching) start(r *request) {
 	c.read(&d.asked)
 	d.r = own
 	d.prepare()
-	if r.caching.refreshing {
-		d.leader.Store(leaderLeft)
-	}
+	c.wanted = r.caching.refreshing
+	d.owners.Store(2)
 	d.g.fetches.Add(1)
 	go d.run()
 }
@@ -117,17 +108,14 @@ func (d *fetching) run() {
 	defer func() {
 		if p := recover(); p != nil {
 			d.g.log.Error().Str("panic", fmt.Sprint(p)).Bytes("stack", debug.Stack()).Msg("a fetch for the cache panicked")
-			d.fail(&failure{refusal: exchange.Internal})
-			d.end()
+			d.fill.Fail(&failure{refusal: exchange.Internal})
 		}
+		d.release()
 	}()
 	d.requested = time.Now()
 	d.g.fetchAnswer(d.r)
 	if d.x.Refusal != nil {
-		d.fail(d.whyRefused())
-	}
-	if d.leader.Load() != leaderHas {
-		d.end()
+		d.fill.Fail(d.whyRefused())
 	}
 }
 
@@ -140,29 +128,28 @@ func (d *fetching) whyRefused() *failure {
 	return &failure{refusal: d.x.Refusal, cause: d.x.Cause}
 }
 
-func (d *fetching) fail(why *failure) { d.fill.Fail(why) }
-
-// pass tells those who wait that the answer is not for them, and gives it to the
-// request that leads, if that is there still.
+// pass tells those who wait that the answer is not for them. The request that
+// leads may have it.
 func (d *fetching) pass(why string, seconds int) {
 	d.r.caching.detail = why
-	d.leader.CompareAndSwap(leaderWaits, leaderHas)
 	d.fill.Pass(seconds)
 }
 
-// drop ends a fetch from the side of the request that leads it.
-func (d *fetching) drop() {
-	switch {
-	case !d.begun:
-		d.fill.Fail(&failure{})
-		d.free()
-	case !d.leader.CompareAndSwap(leaderWaits, leaderLeft) && d.leader.Load() == leaderHas:
-		d.end()
+// leave ends what the request that leads has to do with the fetch.
+func (d *fetching) leave() {
+	if d.begun {
+		d.release()
+		return
 	}
+	d.fill.Fail(&failure{})
+	d.free()
 }
 
-// end gives back all that the fetch has taken.
-func (d *fetching) end() {
+// release gives back all that the fetch has taken, when nobody needs it any more.
+func (d *fetching) release() {
+	if d.owners.Add(-1) > 0 {
+		return
+	}
 	if d.x.Stream != nil {
 		_ = d.x.Stream.Close()
 	}
@@ -198,7 +185,6 @@ func (g *Gateway) obtain(r *request) bool {
 	d := c.fetch
 	d.start(r)
 	if c.refreshing {
-		c.fetch = nil
 		return g.answerStored(r, c.found, observe.CacheRefreshed)
 	}
 	if g.await(r, c.fill, 0) == clientLeft {
@@ -207,6 +193,7 @@ func (g *Gateway) obtain(r *request) bool {
 	state, e, reason := c.fill.State()
 	switch state {
 	case cache.Answered:
+		r.takeCounts(d)
 		if c.found != nil && e.Body == c.found.Body {
 			return g.answerStored(r, e, observe.CacheRevalidated)
 		}
@@ -222,8 +209,8 @@ func (g *Gateway) obtain(r *request) bool {
 			r.takeCounts(d)
 			return r.x.Refuse(why.refusal)
 		}
-		if d.leader.Load() != leaderHas {
-			return g.gather(r) && g.send(r) // it was given up for want of anybody who waits
+		if why.status == 0 {
+			return g.gather(r) && g.send(r) // it was given up
 		}
 	}
 	return g.takeOver(r, d)

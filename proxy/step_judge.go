@@ -43,8 +43,7 @@ func (g *Gateway) judgeFetched(r *request) bool {
 		d.verdict = rules.Freshen(&c.asks, &stale.Terms, a)
 		return true
 	case a.Status >= 500 && rules.MayRescue(&stale.Terms, &c.asks, g.resident(stale), a.Status):
-		d.leader.CompareAndSwap(leaderWaits, leaderHas)
-		d.fail(&failure{status: a.Status})
+		d.fill.Fail(&failure{status: a.Status})
 		return false
 	}
 	d.verdict = rules.Judge(&c.asks, a)

@@ -54,8 +54,16 @@ var errTooLarge = errors.New("the answer is larger than what may be kept")
 
 // fillBody reads the whole content into b.
 func (d *fetching) fillBody(b *cache.Body) error {
-	stream := d.x.Stream
+	stream, most, flows := d.x.Stream, d.rule.maxObject, false
 	for !stream.Done() {
+		if !flows && b.Size() > most {
+			flows = true
+			d.outgrow(b)
+		}
+		if flows && !b.Pace(flowAhead, max(most, flowAhead)) {
+			b.End(nil, errTooLarge)
+			return errTooLarge
+		}
 		room := b.Room()
 		n, err := stream.Read(room)
 		b.Commit(n)
@@ -64,8 +72,28 @@ func (d *fetching) fillBody(b *cache.Body) error {
 			return err
 		}
 	}
-	b.End(append([]byte(nil), stream.Trailers()...), nil)
+	b.End(stream.Trailers(), nil)
+	if flows || b.Size() > most {
+		return errTooLarge
+	}
 	return nil
+}
+
+// flowAhead is how far the fetch of an answer that is too large to be kept goes
+// ahead of whoever reads it fastest.
+const flowAhead = 1 << 20
+
+// outgrow ends the keeping of a body that has become too large, once everybody
+// who waits has begun to read it.
+func (d *fetching) outgrow(b *cache.Body) {
+	for range 1000 {
+		if b.Readers() >= d.fill.Interested() || d.g.closing.Load() {
+			break
+		}
+		time.Sleep(2 * time.Millisecond) // rare, and there is nothing that would tell
+	}
+	d.fill.Outgrow(passLong)
+	b.Flow()
 }
 
 // storedLines returns the field lines of x.Response as they are stored, with

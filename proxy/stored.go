@@ -27,7 +27,7 @@ var (
 func (g *Gateway) answerStored(r *request, e *cache.Entry, how observe.CacheResult) bool {
 	x, c := r.x, &r.caching
 	resident := g.resident(e)
-	c.result, c.age, c.ttl = how, e.Terms.Age(resident), e.Terms.Lifetime-e.Terms.Age(resident)
+	c.result, c.age, c.lifetime = how, e.Terms.Age(resident), e.Terms.Lifetime
 	x.Response.SetNoDefaultContentType(true)
 	x.Response.SetStatusCode(e.Status)
 	x.Lines = e.Lines
