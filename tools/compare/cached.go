@@ -40,8 +40,8 @@ func (s scenario) fill(ctx context.Context, l *lab, t *target) error {
 		if first == nil {
 			first = body
 		}
-		if !bytes.Equal(body, first) || answer.Header.Get("X-Request-Id") == "" {
-			return fmt.Errorf("%s does not do the same work: its answers differ or have no request id", t.peer.name)
+		if !bytes.Equal(body, first) {
+			return fmt.Errorf("%s gives other content the second time", t.peer.name)
 		}
 	}
 	if err := s.warm(ctx, l, t); err != nil {
