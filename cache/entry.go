@@ -1,6 +1,10 @@
 package cache
 
-import "weir/cache/policy"
+import (
+	"sync/atomic"
+
+	"weir/cache/policy"
+)
 
 // Entry is one stored answer. It is not changed after Fill.Answer, Fill.Refreshed
 // or Cache.Replace has had it; only its body may grow until it is whole. Any
@@ -23,15 +27,20 @@ type Entry struct {
 
 	Body *Body
 
-	place placement
+	place *placement // a copy of an entry is one of its own once it is located
 }
 
 // placement is what the cache knows of an entry beside: set by the cache.
 type placement struct {
-	slot             *slot
-	selected         []byte // values of Vary
-	born             uint64 // number of the last purge when its fetch began
-	uri, host, stage uint64
-	tags             []uint64
-	cost             int64
+	address  *address
+	selected []byte   // values of Vary
+	born     uint64   // number of the last purge when its fetch began
+	tags     []uint64 // their sums
+	cost     int64
+
+	// state is the number of the last purge that was looked at, times two, and
+	// one where it is to be validated.
+	state atomic.Uint64
+	// fate is what is no longer in the log of purges: set once, never taken back.
+	fate atomic.Uint32
 }

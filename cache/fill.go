@@ -61,3 +61,13 @@ func (f *Fill) Done(err error) { panic("not built") }
 
 // Refreshed publishes e in the place of Stale, whose body it shares: after a 304.
 func (f *Fill) Refreshed(e *Entry) { panic("not built") }
+
+// fills are the fetches under way.
+type fills struct{}
+
+// each calls yield for all that are under way, with the number of purges when
+// they began. It holds their locks meanwhile: yield must not wait.
+func (f *fills) each(yield func(a *address, born uint64)) {}
+
+// count returns how many there are.
+func (f *fills) count() int64 { return 0 }

@@ -6,14 +6,16 @@ import "encoding/binary"
 // fields of Vary. It is built anew for each request with Reset and Add, and
 // keeps its memory. The zero value is ready for Reset.
 type Key struct {
-	full []byte // compared on every hit
-	hash uint64 // of full, by the cache's seed; set by the cache
+	full   []byte // compared on every hit
+	hash   uint64 // of full, by the cache's seed, once hashed
+	hashed bool
 
 	// Place is where the answer stands, by which it is purged. It is borrowed,
 	// and only read by Begin.
 	Place Place
 
 	selected []byte // scratch for the values of Vary
+	found    *Entry // what Lookup gave, until Reset
 }
 
 // Place is where an answer stands.
@@ -23,16 +25,18 @@ type Place struct {
 }
 
 // Reset begins a new key.
-func (k *Key) Reset() { k.full, k.hash, k.Place = k.full[:0], 0, Place{} }
+func (k *Key) Reset() { k.full, k.hashed, k.Place, k.found = k.full[:0], false, Place{}, nil }
 
 // Add adds one part. Parts cannot run into each other.
 func (k *Key) Add(part []byte) {
+	k.hashed = false
 	k.full = binary.AppendUvarint(k.full, uint64(len(part)))
 	k.full = append(k.full, part...)
 }
 
 // AddString is Add.
 func (k *Key) AddString(part string) {
+	k.hashed = false
 	k.full = binary.AppendUvarint(k.full, uint64(len(part)))
 	k.full = append(k.full, part...)
 }
