@@ -9,13 +9,14 @@ type Key struct {
 	full   []byte // compared on every hit
 	hash   uint64 // of full, by the cache's seed, once hashed
 	hashed bool
+	found  *Entry // what Lookup gave: what is there beside came later
+	begun  uint64 // number of purges at the last Begin
 
 	// Place is where the answer stands, by which it is purged. It is borrowed,
 	// and only read by Begin.
 	Place Place
 
 	selected []byte // scratch for the values of Vary
-	found    *Entry // what Lookup gave, until Reset
 }
 
 // Place is where an answer stands.
@@ -25,7 +26,9 @@ type Place struct {
 }
 
 // Reset begins a new key.
-func (k *Key) Reset() { k.full, k.hashed, k.Place, k.found = k.full[:0], false, Place{}, nil }
+func (k *Key) Reset() {
+	k.full, k.hashed, k.found, k.begun, k.Place = k.full[:0], false, nil, 0, Place{}
+}
 
 // Add adds one part. Parts cannot run into each other.
 func (k *Key) Add(part []byte) {
