@@ -38,7 +38,7 @@ type Gateway struct {
 	requests sync.Pool
 
 	registry   *upstream.Registry
-	cache      *cache.Cache // nil where it is turned off
+	cache      *cache.Cache      // nil where it is turned off
 	restoring  *snapshot.Loading // nil without a snapshot
 	fetches    sync.WaitGroup
 	closing    atomic.Bool // fetches that nobody waits for are to end

@@ -60,6 +60,8 @@ func Allowed() map[string][]string {
 		},
 
 		"weir/ratelimit/shared": {"weir/ratelimit", "github.com/redis/rueidis"},
+		"weir/cache/record":     {"weir/cache", "weir/cache/policy", "github.com/cespare/xxhash/v2"},
+		"weir/cache/snapshot":   {"weir/cache", "weir/cache/record", zerolog, sys, "github.com/cespare/xxhash/v2"},
 		"weir/cache":            {"weir/cache/policy", "github.com/cespare/xxhash/v2", "github.com/dgraph-io/ristretto/v2"},
 
 		// What knows nothing of weir.
