@@ -44,12 +44,14 @@ func (c *Cache) hashOf(k *Key) uint64 {
 	return k.hash
 }
 
-// find returns the slot of a key.
+// find returns the slot of a key. A slot leaves recent once ristretto has it, so
+// that what is not found here and then there is not anywhere.
 func (c *Cache) find(hash uint64, full []byte) *slot {
-	if s, ok := c.kept.Get(hash); ok && bytes.Equal(s.address.full, full) {
-		return s
+	s := c.recent.find(hash, full)
+	if kept, ok := c.kept.Get(hash); ok && s == nil && bytes.Equal(kept.address.full, full) {
+		s = kept
 	}
-	return c.recent.find(hash, full)
+	return s
 }
 
 // What has become of an entry that purges concern which are no longer in the log.
@@ -63,7 +65,7 @@ const (
 func (c *Cache) check(e *Entry) (gone, validate bool) {
 	p := e.place
 	number := c.purges.number.Load()
-	if state := p.state.Load(); state>>1 == number && number != 0 || number <= p.born {
+	if state := p.state.Load(); state>>1 == number || number <= p.born {
 		return false, state&1 != 0
 	}
 	gone, validate = c.purges.concern(p.address, p.tags, p.born)

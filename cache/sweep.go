@@ -2,6 +2,7 @@ package cache
 
 import (
 	"slices"
+	"sync"
 	"time"
 )
 
@@ -19,7 +20,10 @@ const (
 )
 
 // sweeper is what wakes the sweep.
-type sweeper struct{ signal chan struct{} }
+type sweeper struct {
+	signal chan struct{}
+	mu     sync.Mutex // one sweep at a time
+}
 
 func newSweeper() sweeper { return sweeper{signal: make(chan struct{}, 1)} }
 
@@ -60,6 +64,8 @@ func (c *Cache) sweep() {
 // sweepOnce looks at every entry. What purges in the log concern is marked itself,
 // and then they are taken out of it, but those that concern fetches under way.
 func (c *Cache) sweepOnce() {
+	c.sweeper.mu.Lock()
+	defer c.sweeper.mu.Unlock()
 	next := newNoted(notedBits(c.size))
 	c.moving.Lock()
 	c.purges.next.Store(next)
@@ -74,8 +80,9 @@ func (c *Cache) sweepOnce() {
 	for batch := range slices.Chunk(slots, sweepBatch) {
 		now := c.Now()
 		for _, s := range batch {
-			next.note(s.address.uri)
-			c.sweepSlot(s, now)
+			if c.sweepSlot(s, now) {
+				next.note(s.address.uri)
+			}
 		}
 		select {
 		case <-c.ending:
@@ -109,8 +116,9 @@ func (c *Cache) slots() []*slot {
 	return all
 }
 
-// sweepSlot takes out of a slot what is of no more use.
-func (c *Cache) sweepSlot(s *slot, now int64) {
+// sweepSlot takes out of a slot what is of no more use, and tells whether it
+// leaves anything.
+func (c *Cache) sweepSlot(s *slot, now int64) bool {
 	p := c.recent.part(s.address.hash)
 	p.Lock()
 	defer p.Unlock()
@@ -137,6 +145,7 @@ func (c *Cache) sweepSlot(s *slot, now int64) {
 		c.counts.purged.Add(purged)
 		c.counts.expired.Add(expired)
 	}
+	return len(rest) > 0
 }
 
 // isExpired tells whether an entry is so old that it is of no more use.
