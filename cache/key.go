@@ -26,7 +26,9 @@ type Place struct {
 }
 
 // Reset begins a new key.
-func (k *Key) Reset() { k.full, k.hashed, k.found, k.begun, k.Place = k.full[:0], false, nil, 0, Place{} }
+func (k *Key) Reset() {
+	k.full, k.hashed, k.found, k.begun, k.Place = k.full[:0], false, nil, 0, Place{}
+}
 
 // Add adds one part. Parts cannot run into each other.
 func (k *Key) Add(part []byte) {
