@@ -98,7 +98,8 @@ func Allowed() map[string][]string {
 func TestsMayImport() []string {
 	return []string{
 		"github.com/aws/aws-sdk-go-v2", "github.com/aws/smithy-go",
-		"github.com/dunglas/httpsfv", "github.com/fasthttp/websocket", "github.com/prometheus/client_golang", "github.com/quic-go/qpack", "github.com/quic-go/quic-go", "github.com/rogpeppe/go-internal",
+		"github.com/dgraph-io/ristretto/v2", "github.com/dunglas/httpsfv", "github.com/fasthttp/websocket", "github.com/maypok86/otter/v2",
+		"github.com/prometheus/client_golang", "github.com/quic-go/qpack", "github.com/quic-go/quic-go", "github.com/rogpeppe/go-internal",
 		"github.com/rs/zerolog", "github.com/santhosh-tekuri/jsonschema/v6", "github.com/valyala/fasthttp",
 		"go.uber.org/goleak", "go.yaml.in/yaml/v3", "golang.org/x/net", "golang.org/x/sys", "golang.org/x/time", "pgregory.net/rapid",
 	}
