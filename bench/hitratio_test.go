@@ -67,7 +67,14 @@ func capacity(b *testing.B, size int64) int {
 		w.hits(key)
 		w.put(key)
 	}
-	return int(w.Stats().Entries)
+	// What is put in is taken in, or refused, some time later.
+	for last := int64(0); ; time.Sleep(100 * time.Millisecond) {
+		n := w.Stats().Entries
+		if n == last {
+			return int(n)
+		}
+		last = n
+	}
 }
 
 func newWeirCache(b *testing.B, size int64) *weirCache {
