@@ -55,6 +55,9 @@ func (q *queryRule) append(dst, query, scratch []byte) (key, used []byte) {
 	for len(query) > 0 {
 		var text []byte
 		text, query, _ = bytes.Cut(query, ampersand)
+		if len(text) == 0 {
+			continue
+		}
 		name, _, _ := bytes.Cut(text, equals)
 		var keep bool
 		if keep, scratch = q.keeps(text, name, scratch); !keep {

@@ -56,6 +56,7 @@ type mapping struct {
 type stage struct {
 	api, name string
 	tree      *route.Tree[*liveRoute]
+	queries   []*queryRule        // of all its caches
 	aws       bool                // refusals are answered as AWS does
 	stray     *observe.RouteStats // of requests that reach no route
 }
@@ -213,6 +214,7 @@ func (c *compiler) api(name string, stages map[string]*stage) {
 			if live == nil {
 				continue
 			}
+			out.queries = addQueryRules(out.queries, live.caches)
 			for _, method := range methodsOf(&api.Routes[i]) {
 				if err := builder.Add(method, api.Routes[i].Path, live); err != nil {
 					c.mistake(config.Path("apis", name, "routes", i, "path"), err)

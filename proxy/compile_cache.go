@@ -117,6 +117,20 @@ func (c *compiler) caches(at place, i int, s config.Stage) []methodCache {
 	return []methodCache{{policy: out[0].policy}} // the tree lets no other method come here
 }
 
+// addQueryRules adds the query rules of caches to a list that has each once.
+func addQueryRules(list []*queryRule, caches []methodCache) []*queryRule {
+	for _, c := range caches {
+		if c.policy == nil || c.policy.key.query == nil {
+			continue
+		}
+		rule := c.policy.key.query
+		if !slices.ContainsFunc(list, func(other *queryRule) bool { return reflect.DeepEqual(other, rule) }) {
+			list = append(list, rule)
+		}
+	}
+	return list
+}
+
 func (c *compiler) cachePolicy(at place, of *config.Route, s config.Stage, set *config.Cache) *cachePolicy {
 	aws := set.Mode == config.ModeAWS
 	p := &cachePolicy{

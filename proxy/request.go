@@ -184,7 +184,6 @@ func (g *Gateway) observe(r *request) {
 		stats.Observe(rec)
 		stray.ObserveCall(rec.Shard, rec.GRPC)
 		stray.ObserveCache(rec)
-		stray.ObserveCache(rec)
 	}
 	if logged && g.access != nil {
 		g.access.Write(rec)

@@ -46,6 +46,7 @@ var (
 	InvalidAPIKey     = &Refusal{403, "invalid_api_key", "An API key of a usage plan is needed here.", "", FromClient}
 	InvalidSignature  = &Refusal{403, "invalid_signature", "The request is not signed as it has to be.", "", FromClient}
 	MayNotInvalidate  = &Refusal{403, "may_not_invalidate", "Only known callers may have stored answers replaced.", "", FromClient}
+	MayNotPurge       = &Refusal{403, "may_not_purge", "Stored answers are removed for listed clients only.", "", FromClient}
 	Throttled         = &Refusal{429, "throttled", "Too many requests.", "", FromClient}
 	TooManyAtOnce     = &Refusal{429, "too_many_at_once", "Too many requests at once.", "", FromClient}
 	QuotaExceeded     = &Refusal{429, "quota_exceeded", "The quota of this period is used up.", "", FromClient}
@@ -83,7 +84,7 @@ func Refusals() []*Refusal {
 	return []*Refusal{
 		BadRequest, BadPath, RequestTimeout, TLSRequired, NoRoute, NoDomain, NoMethod, Trace, BodyTooLarge, TargetTooLong,
 		ExpectationFailed, Misdirected, HeaderTooLarge, NotImplemented, Version,
-		InvalidAPIKey, InvalidSignature, MayNotInvalidate, Throttled, TooManyAtOnce, QuotaExceeded, ClientGone,
+		InvalidAPIKey, InvalidSignature, MayNotInvalidate, MayNotPurge, Throttled, TooManyAtOnce, QuotaExceeded, ClientGone,
 		Overloaded, Internal, Configuration, LimitsAway, NotCached, Loop,
 		NoTarget, PoolExhausted, NotResolved, ConnectionRefused, Unreachable, ConnectTimeout, ConnectionClosed,
 		WriteTimeout, FirstByteTimeout, TotalTimeout, MalformedAnswer, AnswerHeadTooLarge, TruncatedAnswer,

@@ -106,3 +106,24 @@ func (c *collector) cache(s *RouteStats) {
 	}
 	c.count(c.families.cacheBytes, bytes, s.api, s.stage)
 }
+
+// CacheResults returns how often the cache did what, by "api/stage".
+func (m *Metrics) CacheResults() map[string]map[string]uint64 {
+	m.mu.RLock()
+	defer m.mu.RUnlock()
+	out := make(map[string]map[string]uint64)
+	for name, s := range m.routes {
+		var results [cacheResults]uint64
+		if _, used := s.cacheTotals(&results); !used {
+			continue
+		}
+		counts := make(map[string]uint64)
+		for result, n := range results {
+			if n > 0 {
+				counts[CacheResult(result).String()] = n
+			}
+		}
+		out[name.api+"/"+name.stage] = counts
+	}
+	return out
+}
