@@ -54,7 +54,7 @@ func New(config Config) (*Cache, error) {
 		purges:  newPurges(config.Size),
 		passes:  new(passes),
 		size:    config.Size,
-		room:    config.Size - fixedCost(config.Size),
+		room:    config.Size - config.Size/16 - fixedCost(config.Size),
 		sweeper: newSweeper(),
 		ending:  make(chan struct{}),
 	}
