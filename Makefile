@@ -93,7 +93,7 @@ profile: ## Where the time of BENCH=… goes: processor and heap profile, and sy
 pgo: ## Renew default.pgo, which weir is built with, from real traffic through it (half a minute)
 	tools/pgo.sh
 
-loadtest: ## Run the k6 scenarios SCENARIO="smoke steady spike limit websocket tls grpc" (k6 is built the first time)
+loadtest: ## Run the k6 scenarios SCENARIO="smoke steady spike limit cached websocket tls grpc" (k6 is built the first time)
 	loadtest/run.sh $(SCENARIO)
 
 h2spec: ## Run the conformance suite of HTTP/2, h2spec, against weir with and without TLS
@@ -109,11 +109,11 @@ interop: ## Run grpc-go's own client against its own server with weir between th
 	$(GO) run ./tools/interop -ways web -- node tools/interop/web/run.mjs
 
 measure: ## Measure SCENARIO=h2,tls (all without) beside the others for SECONDS_EACH=2 of ROUNDS=3, and write no document
-	@tools/setup.sh wrk h2load nginx haproxy caddy taskset
+	@tools/setup.sh wrk h2load nginx haproxy caddy varnish taskset
 	$(GO) run ./tools/compare -check -rounds $(or $(ROUNDS),3) -seconds $(or $(SECONDS_EACH),2) -scenario '$(SCENARIO)'
 
-compare: ## Measure weir beside nginx, haproxy and caddy, and write the result into the documents (20 minutes)
-	@tools/setup.sh wrk h2load nginx haproxy caddy taskset
+compare: ## Measure weir beside nginx, haproxy, caddy and varnish, and write the result into the documents (20 minutes)
+	@tools/setup.sh wrk h2load nginx haproxy caddy varnish taskset
 	@mkdir -p .cache
 	$(GO) run ./tools/compare -out .cache/compare.md -json .cache/compare.json -picture docs/benchmarks.svg
 	$(GO) run ./tools/docs -benchmarks .cache/compare.md

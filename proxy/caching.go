@@ -26,6 +26,7 @@ type caching struct {
 	wanted     bool        // a fetch's answer is being stored, whoever waits for it
 
 	lines [][]byte // scratch: the values of one field
+	head  []byte   // scratch: field lines of a stored answer, but for some
 	body  storedBody
 	hand  handedStream
 
@@ -67,9 +68,9 @@ func appendSelected(dst []byte, lines [][]byte, h *fasthttp.RequestHeader, name 
 
 // reset forgets the request, and keeps the memory.
 func (c *caching) reset() {
-	key, lines := c.key, c.lines
+	key, lines, head := c.key, c.lines, c.head
 	clear(lines[:cap(lines)])
-	*c = caching{key: key, lines: lines[:0]}
+	*c = caching{key: key, lines: lines[:0], head: head[:0]}
 	c.key.Reset()
 }
 

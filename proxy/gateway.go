@@ -13,6 +13,7 @@ import (
 	"github.com/rs/zerolog"
 
 	"weir/cache"
+	"weir/cache/snapshot"
 	"weir/proxy/config"
 	"weir/proxy/exchange"
 	"weir/proxy/front"
@@ -37,7 +38,8 @@ type Gateway struct {
 	requests sync.Pool
 
 	registry   *upstream.Registry
-	cache      *cache.Cache // nil where it is turned off
+	cache      *cache.Cache      // nil where it is turned off
+	restoring  *snapshot.Loading // nil without a snapshot
 	fetches    sync.WaitGroup
 	closing    atomic.Bool // fetches that nobody waits for are to end
 	limits     *limiters
@@ -132,7 +134,7 @@ func New(options Options, source Source, version string, log zerolog.Logger) (*G
 		return nil, err
 	}
 	if options.Cache.Size > 0 {
-		if g.cache, err = cache.New(cache.Config{Size: options.Cache.Size}); err != nil {
+		if err := g.openCache(); err != nil {
 			g.secure.Close()
 			g.closeLog()
 			return nil, err
@@ -251,6 +253,9 @@ func (g *Gateway) Run(ctx context.Context, ready func()) error {
 		g.close()
 		return err
 	}
+	if g.restoring != nil {
+		g.restoring.Wait(restoreFirst)
+	}
 	watching, stopWatching := context.WithCancel(ctx)
 	watched := g.watchFiles(watching)
 	g.state.Store(serving)
@@ -271,9 +276,7 @@ func (g *Gateway) close() {
 	g.quic.ended.Wait()
 	g.closing.Store(true)
 	g.fetches.Wait()
-	if g.cache != nil {
-		g.cache.Close()
-	}
+	g.closeCache()
 	g.registry.Close()
 	g.secure.Close()
 	g.limits.follow(&sharing{})

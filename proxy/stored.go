@@ -50,7 +50,8 @@ func (g *Gateway) answerStored(r *request, e *cache.Entry, how observe.CacheResu
 	if e.Status == fasthttp.StatusOK {
 		if policy.NotModified(&c.asks, &e.Terms) {
 			x.Response.SetStatusCode(fasthttp.StatusNotModified)
-			x.Lines = withoutContent(x.Lines)
+			c.head = appendWithoutContent(c.head[:0], x.Lines)
+			x.Lines = c.head
 			return false
 		}
 		if c.asks.Range != nil && x.Request.IsGet() && r.answerRange(body, &e.Terms) {
@@ -100,7 +101,8 @@ func (r *request) answerRange(body *cache.Body, terms *policy.Terms) bool {
 		x.Response.SetStatusCode(fasthttp.StatusRequestedRangeNotSatisfiable)
 		r.field = strconv.AppendInt(append(r.field[:0], "bytes */"...), length, 10)
 		x.Response.SetCanonical(nameContentRange, r.field)
-		x.Lines = withoutContent(x.Lines)
+		c.head = appendWithoutContent(c.head[:0], x.Lines)
+		x.Lines = c.head
 		return true
 	case outcome != policy.PartialAnswer:
 		return false
@@ -171,22 +173,25 @@ func lineOf(lines []byte, name string) (found []byte) {
 	return found
 }
 
-// withoutContent leaves the fields out that a 304 needs not tell of content that
-// does not follow (RFC 9110 §15.4.5).
-func withoutContent(lines []byte) []byte {
-	return filterLines(lines, func(name []byte) bool {
-		return !bytes.HasPrefix(name, []byte("Content-")) || string(name) == "Content-Location"
-	})
+// appendWithoutContent leaves the fields out that a 304 needs not tell of content
+// that does not follow (RFC 9110 §15.4.5).
+func appendWithoutContent(dst, lines []byte) []byte {
+	for len(lines) > 0 {
+		end := bytes.IndexByte(lines, '\n') + 1
+		line := lines[:end]
+		if lines = lines[end:]; !bytes.HasPrefix(line, contentPrefix) || bytes.HasPrefix(line, contentLocation) {
+			dst = append(dst, line...)
+		}
+	}
+	return dst
 }
+
+var contentPrefix, contentLocation = []byte("Content-"), []byte("Content-Location:")
 
 func withoutField(lines []byte, name string) []byte {
-	return filterLines(lines, func(n []byte) bool { return string(n) != name })
-}
-
-func filterLines(lines []byte, keep func(name []byte) bool) []byte {
 	out := make([]byte, 0, len(lines))
-	eachLine(lines, func(name, _, line []byte) {
-		if keep(name) {
+	eachLine(lines, func(n, _, line []byte) {
+		if string(n) != name {
 			out = append(out, line...)
 		}
 	})

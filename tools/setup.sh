@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Installs the programs that the measurements and load tests need, and skips what is present.
 #
-#   tools/setup.sh NAME…    nginx haproxy caddy wrk h2load k6 taskset rsvg-convert strace git curl gcc go
+#   tools/setup.sh NAME…    nginx haproxy caddy varnish wrk h2load k6 taskset rsvg-convert strace git curl gcc go
 #                           openssl h2spec gtlsclient chromium pebble pebble-challtestsrv redis-server
 #                           grpc-interop-client grpc-interop-server grpc-web-clients http-cache-tests
 #   tools/setup.sh          lists them
@@ -94,6 +94,7 @@ install_one() {
 	case $1 in
 	nginx) from_packages nginx nginx-light "a peer of the comparison" ;;
 	haproxy) from_packages haproxy haproxy "a peer of the comparison" ;;
+	varnish) from_packages varnishd varnish "a peer of the comparison, for its cache" ;;
 	wrk) from_packages wrk wrk "closed-loop load at saturation" ;;
 	h2load) from_packages h2load nghttp2-client "HTTP/2 load" ;;
 	taskset) from_packages taskset util-linux "pins each program to its processor" ;;

@@ -137,10 +137,12 @@ func (c *Conn) ReadLent(l Lender) (int, error) {
 const recordMost = 16 << 10
 
 // corks gather the records of one write, so that they leave in one send.
-var corks = sync.Pool{New: func() any { b := make([]byte, 0, 72<<10); return &b }}
+var corks = sync.Pool{New: func() any { b := make([]byte, 0, corkMost+recordMost); return &b }}
 
-// corkMost is how much is gathered before it is sent.
-const corkMost = 64 << 10
+// corkMost is how much is gathered before it is sent: whole records, and less
+// than the largest segment. A byte more than that costs a segment of its own:
+// 1 MiB took a fifth more time of the processor with 64 KiB.
+const corkMost = 48 << 10
 
 // Write implements io.Writer within the limits of the socket.
 func (c *Conn) Write(p []byte) (int, error) {
