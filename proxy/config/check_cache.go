@@ -218,6 +218,9 @@ func (r *routeChecker) cache(c *Cache, at *place) {
 	}
 	r.noTwins(c.Only, at.kid("only"))
 	r.noTwins(c.Methods, at.kid("methods"))
+	if i := slices.Index(c.Methods, "HEAD"); i >= 0 && !slices.Contains(c.Methods, "GET") {
+		r.mistake(at.kid("methods").item(i), "HEAD is answered from what is kept of GET", "write GET")
+	}
 	if k := c.Key; k != nil {
 		r.cacheKey(k, at.kid("key"))
 	}
