@@ -20,7 +20,8 @@ import (
 )
 
 // cacheMemory is what the other process is told of by its environment: the size
-// of the cache in MiB, the number of fills, and the largest body.
+// of the cache in MiB, the number of fills, the largest body, and how many times
+// the size the memory may grow by.
 const cacheMemory = "WEIR_CACHE_MEMORY"
 
 // TestCacheMemory holds the memory of a process, as the system sees it, to the
