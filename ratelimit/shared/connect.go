@@ -1,11 +1,8 @@
 package shared
 
 import (
-	"context"
 	"crypto/sha256"
-	"crypto/tls"
 	"encoding/base64"
-	"net"
 	"strconv"
 	"strings"
 	"time"
@@ -14,8 +11,6 @@ import (
 )
 
 const (
-	// dialing is the longest that a connection may take to be made.
-	dialing = time.Second
 	// stay is how long a node counts after its last heartbeat, beat the time between two.
 	stay, beat = 5 * time.Second, time.Second
 )
@@ -24,7 +19,7 @@ const (
 // needs it. Later ones rueidis makes by itself.
 func (c *Client) connect() {
 	for {
-		redis, err := rueidis.NewClient(c.options())
+		redis, err := rueidis.NewClient(c.config.Options(c.io, "weir-"+c.node))
 		if err == nil {
 			c.redis.Store(&redis)
 			break
@@ -49,57 +44,6 @@ func (c *Client) connect() {
 	}
 	c.start(c.beat)
 	c.start(c.settle)
-}
-
-// options are such that nothing is tried twice and nothing waits long: whether
-// to ask again is decided here, not in rueidis.
-func (c *Client) options() rueidis.ClientOption {
-	dialer := net.Dialer{Timeout: dialing, KeepAlive: time.Second}
-	return rueidis.ClientOption{
-		InitAddress:         c.config.Addresses,
-		Username:            c.config.Username,
-		Password:            c.config.Password,
-		TLSConfig:           c.config.TLS,
-		ClientName:          "weir-" + c.node,
-		Dialer:              dialer,
-		DialCtxFn:           c.dial,
-		ConnWriteTimeout:    dialing,
-		DisableRetry:        true,
-		DisableCache:        true,
-		AlwaysPipelining:    true, // a late answer must not cost the connection
-		PipelineMultiplex:   -1,
-		ReadBufferEachConn:  64 << 10,
-		WriteBufferEachConn: 64 << 10,
-		Sentinel: rueidis.SentinelOption{
-			MasterSet:               c.config.Sentinel,
-			Username:                c.config.SentinelUsername,
-			Password:                c.config.SentinelPassword,
-			TLSConfig:               c.config.TLS,
-			Dialer:                  dialer,
-			TopologyRefreshInterval: time.Second,
-		},
-	}
-}
-
-// dial connects; Close cuts whatever it has connected.
-func (c *Client) dial(ctx context.Context, address string, dialer *net.Dialer, config *tls.Config) (net.Conn, error) {
-	if c.io.Err() != nil {
-		return nil, errClosed
-	}
-	ctx, cancel := context.WithTimeout(ctx, dialing)
-	defer cancel()
-	defer context.AfterFunc(c.io, cancel)()
-	var conn net.Conn
-	var err error
-	if config != nil {
-		conn, err = (&tls.Dialer{NetDialer: dialer, Config: config}).DialContext(ctx, "tcp", address)
-	} else {
-		conn, err = dialer.DialContext(ctx, "tcp", address)
-	}
-	if err != nil {
-		return nil, err
-	}
-	return guard(c.io, conn), nil
 }
 
 // used returns the lanes that keys can be on.
