@@ -5,6 +5,7 @@ import (
 	"os"
 	"runtime/debug"
 	"runtime/metrics"
+	"slices"
 	"time"
 )
 
@@ -64,6 +65,8 @@ type tuner struct {
 	cache  CacheMemory
 	growth int
 	limit  int64
+	others [4]int64 // what there was beside the cache, in the last seconds
+	at     int
 }
 
 // tune sets what is right now. A change stops the world for a moment, so there is
@@ -85,7 +88,11 @@ func (t *tuner) tune() {
 	if t.cache.Size <= 0 {
 		return
 	}
-	next := limitFor(max(live-t.cache.Used(), 0)+beside, t.floor, t.cache.Size)
+	// The least of them is nearest to the truth: what is made while garbage is
+	// looked for counts as alive, and the more is made, the more that is.
+	t.others[t.at%len(t.others)] = max(live-t.cache.Used(), 0) + beside
+	t.at++
+	next := limitFor(slices.Min(t.others[:min(t.at, len(t.others))]), t.floor, t.cache.Size)
 	if next > t.limit+t.limit/64 || next < t.limit-t.limit/64 {
 		debug.SetMemoryLimit(next)
 		t.limit = next
@@ -101,8 +108,9 @@ func growthFor(live, floor int64) int {
 }
 
 // limitFor returns how much memory there may be with a cache of that size and so
-// much beside it, which may double. The cache itself fills fifteen sixteenths of
-// its size: the rest of that, and one more, are for garbage and for gaps.
+// much beside it. Of the cache's size an eighth, and a thirty-second above it, are
+// for garbage, for gaps, and for what is beside it as long as that is little. What
+// is more may double.
 func limitFor(others, floor, size int64) int64 {
-	return max(2*floor, size+size/16) + 2*others
+	return max(2*floor, size+size/32) + 2*max(others-max(floor/2, size/16), 0)
 }
