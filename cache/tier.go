@@ -7,7 +7,7 @@ func (c *Cache) Born(e *Entry) uint64 { return e.place.born }
 // Concerns tells whether a purge since number concerns what r says: gone, so that
 // it must not be used, or validate, so that the upstream is to be asked first.
 func (c *Cache) Concerns(r Record, number uint64) (gone, validate bool) {
-	return c.concerns(c.newAddress(r.Key, r.Place), c.tagSums(r.Entry.Tags), number)
+	return c.concerns(c.newAddress(r.Key, r.Place), c.purges.tagSumsOf(r.Entry.Tags), number)
 }
 
 // AppendSelected appends the request's values of names in the form of
