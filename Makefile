@@ -13,7 +13,7 @@ CONTROL  ?= 127.0.0.1:8081
 
 # The real programs that tests drive.
 PARTS := openssl h2spec h2load gtlsclient pebble pebble-challtestsrv grpc-interop-client grpc-interop-server \
-	grpc-web-clients redis-server
+	grpc-web-clients redis-server http-cache-tests
 
 FUZZTIME ?= 20s
 BENCH    ?= .
@@ -22,7 +22,7 @@ COUNT    ?= 10
 REF      ?= main
 
 .PHONY: help build run test race lint alloc fuzz bench bench-compare profile pgo stream loadtest compare tune \
-	h2spec interop measure docs docs-check golden vuln cross check clean
+	h2spec interop cachesuite measure docs docs-check golden vuln cross check clean
 
 help: ## Print this list
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -93,11 +93,15 @@ profile: ## Where the time of BENCH=… goes: processor and heap profile, and sy
 pgo: ## Renew default.pgo, which weir is built with, from real traffic through it (half a minute)
 	tools/pgo.sh
 
-loadtest: ## Run the k6 scenarios SCENARIO="smoke steady spike limit websocket tls grpc" (k6 is built the first time)
+loadtest: ## Run the k6 scenarios SCENARIO="smoke steady spike limit cached websocket tls grpc" (k6 is built the first time)
 	loadtest/run.sh $(SCENARIO)
 
 h2spec: ## Run the conformance suite of HTTP/2, h2spec, against weir with and without TLS
 	tools/h2spec.sh
+
+cachesuite: ## Run the public suite of HTTP caches against weir; ALL=1 tells every test
+	@tools/setup.sh go http-cache-tests
+	$(GO) run ./tools/cachesuite $(if $(ALL),-all)
 
 interop: ## Run grpc-go's own client against its own server with weir between them (Linux)
 	@tools/setup.sh go grpc-interop-client grpc-interop-server grpc-web-clients
@@ -105,11 +109,11 @@ interop: ## Run grpc-go's own client against its own server with weir between th
 	$(GO) run ./tools/interop -ways web -- node tools/interop/web/run.mjs
 
 measure: ## Measure SCENARIO=h2,tls (all without) beside the others for SECONDS_EACH=2 of ROUNDS=3, and write no document
-	@tools/setup.sh wrk h2load nginx haproxy caddy taskset
+	@tools/setup.sh wrk h2load nginx haproxy caddy varnish taskset
 	$(GO) run ./tools/compare -check -rounds $(or $(ROUNDS),3) -seconds $(or $(SECONDS_EACH),2) -scenario '$(SCENARIO)'
 
-compare: ## Measure weir beside nginx, haproxy and caddy, and write the result into the documents (20 minutes)
-	@tools/setup.sh wrk h2load nginx haproxy caddy taskset
+compare: ## Measure weir beside nginx, haproxy, caddy and varnish, and write the result into the documents (20 minutes)
+	@tools/setup.sh wrk h2load nginx haproxy caddy varnish taskset
 	@mkdir -p .cache
 	$(GO) run ./tools/compare -out .cache/compare.md -json .cache/compare.json -picture docs/benchmarks.svg
 	$(GO) run ./tools/docs -benchmarks .cache/compare.md

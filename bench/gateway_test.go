@@ -70,7 +70,7 @@ func startGateway(tb testing.TB, doc, flags string) *gateway {
 
 // caseRoutes is how many routes the cases themselves need.
 const (
-	caseRoutes = 11
+	caseRoutes = 13
 	fewRoutes  = caseRoutes
 	manyRoutes = 10_000
 )
@@ -88,6 +88,8 @@ upstreams:
   k16: { targets: [ "http://%s" ] }
   m1:  { targets: [ "http://%s" ] }
   chunked: { targets: [ "http://%s" ] }
+  fresh1: { targets: [ "http://%s" ] }
+  fresh16: { targets: [ "http://%s" ] }
 apis:
   bench:
     routes:
@@ -101,11 +103,13 @@ apis:
       - { path: /16k, upstream: k16 }
       - { path: /1m, upstream: m1 }
       - { path: /chunked, upstream: chunked }
+      - { path: /cached/1k, upstream: fresh1, cache: { ttl: 1h } }
+      - { path: /cached/16k, upstream: fresh16, cache: { ttl: 1h } }
       - path: /changed
         upstream: k1
         requestHeaders: { remove: [ User-Agent ], set: { X-Stage: prod }, append: { X-Note: one } }
         responseHeaders: { remove: [ Server ], set: { X-Frame-Options: DENY }, append: { X-Note: two } }
-`, up.k1, up.k16, up.m1, up.chunked)
+`, up.k1, up.k16, up.m1, up.chunked, up.fresh1, up.fresh16)
 	for i := range routes - caseRoutes {
 		fmt.Fprintf(&b, "      - { path: \"/area-%d/service-%d/{id}\", methods: [GET], answer: { body: filler } }\n", i%97, i)
 	}

@@ -89,13 +89,14 @@ func browsed(tb testing.TB, secure bool, flags string) *gateway {
 	return startGateway(tb, fmt.Sprintf(`
 listeners: { main: { address: "127.0.0.1:0", tls: %v, protocols: [h2] } }
 domains: { localhost: { tls: dev, mappings: { "": bench/$default } } }
-upstreams: { k1: { targets: [ "http://%s" ] } }
+upstreams: { k1: { targets: [ "http://%s" ] }, fresh1: { targets: [ "http://%s" ] } }
 apis:
   bench:
     routes:
       - { path: /hello, answer: { headers: { Content-Type: text/plain }, body: "Hello, world!" } }
       - { path: /1k, upstream: k1 }
-`, secure, up.k1), flags)
+      - { path: /cached/1k, upstream: fresh1, cache: { ttl: 1h } }
+`, secure, up.k1, up.fresh1), flags)
 }
 
 // browsedCases are rounds of so many requests at once. records is how many
@@ -107,6 +108,8 @@ var browsedCases = []struct {
 }{
 	{"answer", "/hello", nil, 1, 2},
 	{"answer-10-streams", "/hello", nil, 10, 11},
+	{"cached-hit-1k", "/cached/1k", nil, 1, 2},
+	{"cached-hit-1k-10-streams", "/cached/1k", nil, 10, 11},
 	{"proxied-1k", "/1k", nil, 1, 2},
 	{"proxied-1k-10-streams", "/1k", nil, 10, 11},
 	{"proxied-post-1k", "/1k", make([]byte, 1<<10), 1, 2},

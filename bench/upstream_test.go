@@ -12,7 +12,7 @@ import (
 )
 
 // upstreams are the addresses of servers, each of which has one answer.
-type upstreams struct{ k1, k16, m1, chunked string }
+type upstreams struct{ k1, k16, m1, chunked, fresh1, fresh16 string }
 
 func startUpstreams(tb testing.TB) upstreams {
 	tb.Helper()
@@ -21,6 +21,8 @@ func startUpstreams(tb testing.TB) upstreams {
 		k16:     startUpstream(tb, 16<<10, false),
 		m1:      startUpstream(tb, 1<<20, false),
 		chunked: startUpstream(tb, 1<<10, true),
+		fresh1:  startFresh(tb, 1<<10),
+		fresh16: startFresh(tb, 16<<10),
 	}
 }
 
@@ -37,6 +39,13 @@ func startUpstream(tb testing.TB, bodyBytes int, chunked bool) string {
 		answer = fmt.Appendf(answer, "Content-Length: %d\r\n\r\n%s", bodyBytes, body)
 	}
 	return startAnswering(tb, answer)
+}
+
+// startFresh answers every request with so many bytes that may be kept.
+func startFresh(tb testing.TB, bodyBytes int) string {
+	tb.Helper()
+	return startAnswering(tb, fmt.Appendf(nil, "HTTP/1.1 200 OK\r\nServer: upstream\r\nContent-Type: application/octet-stream\r\n"+
+		"Cache-Control: max-age=3600\r\nETag: \"8c4f1f0c\"\r\nContent-Length: %d\r\n\r\n%s", bodyBytes, bytes.Repeat([]byte{'x'}, bodyBytes)))
 }
 
 // startAnswering answers every request with the same bytes.

@@ -23,7 +23,7 @@ const (
 	maxWhole   = 1 << 20   // bodies of known length up to here end in one piece
 
 	// What the allocator takes for the types themselves.
-	bodyBytes, pieceBytes, endingBytes = 112, 48, 48
+	bodyBytes, pieceBytes, endingBytes = 144, 48, 48
 )
 
 // Body is the content of an entry: whole, or growing while it is fetched. One
@@ -36,6 +36,8 @@ type Body struct {
 	end   atomic.Pointer[ending] // nil while it grows
 	last  *piece                 // that Room is in; the writer's
 	only  piece                  // the one piece of a body that has one; set once
+
+	flow flow // of a body of unknown length
 
 	watched atomic.Int32 // cursors in the list
 	round   uint32       // of wakes; guarded by mu, as is the list
@@ -64,7 +66,12 @@ type ending struct {
 // NewBody makes a body that is yet to be filled; length is what it will have, -1
 // when that is not known. Memory is taken as content comes, not ahead of it.
 func NewBody(length int64) *Body {
-	return &Body{told: max(length, -1)}
+	b := &Body{told: max(length, -1)}
+	if b.told < 0 {
+		b.flow.begin = &piece{}
+		b.last = b.flow.begin
+	}
+	return b
 }
 
 // WholeBody makes a body of content, which belongs to it from then on.
@@ -102,7 +109,7 @@ func (b *Body) grow(size int64) {
 	}
 	n := int64(trustPiece)
 	switch {
-	case b.last != nil:
+	case b.last != nil && len(b.last.bytes) > 0:
 		n = min(4*int64(len(b.last.bytes)), largePiece)
 	case b.told < 0:
 		n = firstPiece
@@ -112,7 +119,7 @@ func (b *Body) grow(size int64) {
 	}
 	next := &piece{start: size, bytes: allocate(n)}
 	b.link(next)
-	if b.first.Load() == nil {
+	if b.first.Load() == nil || b.flow.is.Load() {
 		b.first.Store(next)
 	}
 }
@@ -171,7 +178,7 @@ func (b *Body) End(trailers []byte, err error) {
 	if err == nil && b.told >= 0 && b.size.Load() != b.told {
 		err = ErrLength
 	}
-	if err == nil {
+	if err == nil && !b.flow.is.Load() {
 		b.trim()
 	}
 	b.finish(&ending{err: err, trailers: bytes.Clone(trailers)})
@@ -180,6 +187,7 @@ func (b *Body) End(trailers []byte, err error) {
 func (b *Body) finish(e *ending) {
 	b.last = nil
 	b.end.Store(e)
+	b.flow.forget(b)
 	b.wake()
 }
 
@@ -289,7 +297,7 @@ func (b *Body) Whole() []byte {
 	if e := b.end.Load(); e == nil || e.err != nil {
 		return nil
 	}
-	if p := b.first.Load(); p.start == 0 && p.stop() == b.size.Load() {
+	if p := b.first.Load(); p != nil && p.start == 0 && p.stop() == b.size.Load() {
 		return p.bytes
 	}
 	return nil

@@ -110,9 +110,9 @@ func (c *Cache) Stats() Stats {
 	}
 }
 
-// counters returns of how many keys ristretto counts the uses: ten for each that
+// counters returns of how many keys ristretto counts the uses: twenty for each that
 // there would be room for at 4 KiB each.
-func counters(size int64) int64 { return min(max(size/4096*10, 1<<14), 1<<28) }
+func counters(size int64) int64 { return min(max(size/4096*20, 1<<14), 1<<28) }
 
 // fixedCost returns the bytes of memory that a cache takes without any entry.
 func fixedCost(size int64) int64 {

@@ -19,6 +19,9 @@ type Cursor struct {
 	behind *Cursor
 	round  uint32
 
+	flows bool         // it stands among those of Body.flow
+	taken atomic.Int64 // at, for the writer of a body that flows
+
 	stopped atomic.Bool
 	signal  signal
 }
@@ -45,6 +48,9 @@ func (c *Cursor) Begin(b *Body, offset, n int64) {
 	if n >= 0 && n < c.end-c.at {
 		c.end = c.at + n
 	}
+	if c.taken.Store(c.at); b.told < 0 && c.at == 0 {
+		b.flow.enter(b, c)
+	}
 }
 
 // Close gives up the body. The cursor can begin anew.
@@ -53,6 +59,9 @@ func (c *Cursor) Close() {
 		return
 	}
 	c.Unwatch(c.waker)
+	if c.flows {
+		c.body.flow.leave(c.body, c)
+	}
 	c.body, c.piece, c.at, c.end = nil, nil, 0, 0
 	c.stopped.Store(false)
 	select {
@@ -65,15 +74,23 @@ func (c *Cursor) Close() {
 // the cursor behind it; nil when nothing is there yet, or all was taken.
 func (c *Cursor) Take() []byte {
 	content := c.peek()
-	c.at += int64(len(content))
+	c.advance(len(content))
 	return content
 }
 
 // Copy is Take into p.
 func (c *Cursor) Copy(p []byte) int {
 	n := copy(p, c.peek())
-	c.at += int64(n)
+	c.advance(n)
 	return n
+}
+
+func (c *Cursor) advance(n int) {
+	c.at += int64(n)
+	if c.flows && n > 0 {
+		c.taken.Store(c.at)
+		c.body.flow.wake()
+	}
 }
 
 // peek returns what Take does, and leaves the cursor where it is.
@@ -88,8 +105,10 @@ func (c *Cursor) peek() []byte {
 	p := c.piece
 	if p == nil || c.at >= p.stop() {
 		// The begin may have been put together with what follows since.
-		if first := c.body.first.Load(); p == nil || c.at < first.stop() {
-			p = first
+		if first := c.body.first.Load(); p == nil || c.at >= first.start && c.at < first.stop() {
+			if p = first; c.at < p.start {
+				return nil // see Err
+			}
 		}
 		for c.at >= p.stop() {
 			p = p.next.Load()
@@ -160,6 +179,9 @@ func (c *Cursor) Done() bool {
 func (c *Cursor) Err() error {
 	if c.body == nil || c.at == c.end {
 		return nil
+	}
+	if first := c.body.first.Load(); c.piece == nil && first != nil && c.at < first.start {
+		return ErrFlown
 	}
 	if e := c.body.end.Load(); e != nil && c.at >= c.body.size.Load() {
 		return e.err

@@ -24,6 +24,8 @@ type Entry struct {
 	// Encoded tells that Body is gzip that the gateway has made, of PlainLength bytes.
 	Encoded     bool
 	PlainLength int64
+	// PlainLines are Lines for those who get the content without the coding.
+	PlainLines []byte
 
 	Body *Body
 

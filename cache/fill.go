@@ -182,6 +182,14 @@ func (f *Fill) Done(err error) {
 	f.leaveTable()
 }
 
+// Outgrow tells of an answered fill that its body is too large to be kept: those
+// who have it read on, nobody else joins, and for the next seconds nobody waits
+// for others. Done, with an error, ends it as ever.
+func (f *Fill) Outgrow(seconds int) {
+	f.cache.markPass(f.address, f.cache.Now()+int64(seconds)*1e9)
+	f.leaveTable()
+}
+
 // Refreshed publishes e in the place of Stale, whose body it shares: after a 304.
 // s is the request that it was validated for.
 func (f *Fill) Refreshed(e *Entry, s Selector) {

@@ -325,6 +325,23 @@ func TestInvalidateDuringAFill(t *testing.T) {
 	next.Fail(nil)
 }
 
+func TestSlowFillDoesNotReplaceALaterOne(t *testing.T) {
+	c := openCache(t, 64<<20)
+	k := keyAt("/a")
+	slow := leads(t, c, k, nil, nil)
+	c.Purge(Purge{Soft: true, Host: "example.org", Path: "/a"})
+	later := leads(t, c, k, nil, nil)
+	for _, f := range []*Fill{later, slow} {
+		e := answerOf(c, 1)
+		f.Answer(e, nil)
+		finish(f, e, []byte("a"))
+	}
+	_, e, _ := later.State()
+	if found := c.Lookup(k, nil); found.Entry != e || found.Validate {
+		t.Errorf("found %+v; want what was fetched behind the purge", found)
+	}
+}
+
 func TestFillThatGivesNothing(t *testing.T) {
 	broken := errors.New("broken")
 	f := func(name string, end func(*Fill, *Entry), state FillState, reason any) {

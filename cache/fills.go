@@ -59,6 +59,12 @@ func (c *Cache) Begin(k *Key, s Selector, stale *Entry) (f *Fill, leads bool) {
 	c.note(f.address)
 	f.born = c.number()
 	k.begun = f.born
+	if stale != nil {
+		// What has been purged meanwhile must not come back by a 304.
+		if gone, _ := c.check(stale); gone {
+			f.stale = nil
+		}
+	}
 	f.interest.Store(1)
 	if shard.first == nil {
 		shard.first = make(map[uint64]*Fill)

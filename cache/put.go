@@ -18,7 +18,11 @@ func (c *Cache) put(e *Entry, replaces bool) {
 	if s == nil {
 		s = c.newSlot(p, a)
 	}
-	if list := s.list(); replaces || !slices.ContainsFunc(list, e.isSameVariant) {
+	// A fetch that began before a purge may end after one that began behind it.
+	isOlder := func(other *Entry) bool {
+		return e.isSameVariant(other) && (!replaces || other.place.born > e.place.born)
+	}
+	if list := s.list(); !slices.ContainsFunc(list, isOlder) {
 		c.change(p, s, with(list, e))
 		c.counts.stored.Add(1)
 	}

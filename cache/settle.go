@@ -118,10 +118,10 @@ func (c *Cache) evicted(item *ristretto.Item[*slot]) {
 	p := c.recent.part(s.address.hash)
 	p.Lock()
 	defer p.Unlock()
+	s.cost = 0
 	if p.slots[s.address.hash] == s {
 		return
 	}
-	s.cost = 0
 	c.counts.evicted.Add(uint64(s.counted))
 	c.count(s, 0)
 }

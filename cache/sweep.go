@@ -2,6 +2,7 @@ package cache
 
 import (
 	"slices"
+	"sync"
 	"time"
 )
 
@@ -19,7 +20,10 @@ const (
 )
 
 // sweeper is what wakes the sweep.
-type sweeper struct{ signal chan struct{} }
+type sweeper struct {
+	signal chan struct{}
+	mu     sync.Mutex // one sweep at a time
+}
 
 func newSweeper() sweeper { return sweeper{signal: make(chan struct{}, 1)} }
 
@@ -60,6 +64,8 @@ func (c *Cache) sweep() {
 // sweepOnce looks at every entry. What purges in the log concern is marked itself,
 // and then they are taken out of it, but those that concern fetches under way.
 func (c *Cache) sweepOnce() {
+	c.sweeper.mu.Lock()
+	defer c.sweeper.mu.Unlock()
 	next := newNoted(notedBits(c.size))
 	c.moving.Lock()
 	c.purges.next.Store(next)

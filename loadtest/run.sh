@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Runs k6 scenarios against weir in front of the fake upstream, on free loopback ports.
 #
-#   loadtest/run.sh [scenario…]     smoke steady spike limit websocket tls grpc soak; without any: all but soak
+#   loadtest/run.sh [scenario…]     smoke steady spike limit cached websocket tls grpc soak; without any: all but soak
 #
 # DURATION, RATE, CLIENTS and PAUSE_MS reach the scripts. WEIR names a binary to test in place of the checkout's;
 # WEIR_FLAGS adds flags to it; WEIR_URL names a gateway that runs already, in front of tools/upstream, and
@@ -12,13 +12,13 @@ here=$(cd "$(dirname "$0")" && pwd)
 root=$(dirname "$here")
 bin=$root/.cache/bin
 scenarios=("$@")
-[ $# -gt 0 ] || scenarios=(smoke steady spike limit websocket tls grpc)
+[ $# -gt 0 ] || scenarios=(smoke steady spike limit cached websocket tls grpc)
 
 say() { printf 'loadtest: %s\n' "$*" >&2; }
 
 for scenario in "${scenarios[@]}"; do
 	[ -f "$here/$scenario.js" ] && [ "$scenario" != settings ] || {
-		say "unknown scenario \"$scenario\": there are smoke steady spike limit websocket tls grpc soak"
+		say "unknown scenario \"$scenario\": there are smoke steady spike limit cached websocket tls grpc soak"
 		exit 2
 	}
 done
@@ -81,6 +81,7 @@ apis:
   site:
     routes:
       - { path: \$default, upstream: site }
+      - { path: "/cached/{proxy+}", upstream: site, cache: { ttl: 1h, purgeFrom: [127.0.0.1] } }
       - { path: "/limited/{proxy+}", upstream: site, rewrite: { stripPrefix: /limited }, limits: [tenant] }
 limits:
   tenant: { by: ["header:X-Tenant"], rate: 50, burst: 50 }

@@ -56,6 +56,7 @@ type mapping struct {
 type stage struct {
 	api, name string
 	tree      *route.Tree[*liveRoute]
+	queries   []*queryRule        // of all its caches
 	aws       bool                // refusals are answered as AWS does
 	stray     *observe.RouteStats // of requests that reach no route
 }
@@ -68,7 +69,8 @@ type liveRoute struct {
 	match           *match
 	requestHeaders  *headerChanges
 	responseHeaders *headerChanges
-	limits          *routeLimits // nil for none
+	limits          *routeLimits  // nil for none
+	caches          []methodCache // nil for none
 	maxBody         int64
 	logged          bool
 
@@ -212,6 +214,7 @@ func (c *compiler) api(name string, stages map[string]*stage) {
 			if live == nil {
 				continue
 			}
+			out.queries = addQueryRules(out.queries, live.caches)
 			for _, method := range methodsOf(&api.Routes[i]) {
 				if err := builder.Add(method, api.Routes[i].Path, live); err != nil {
 					c.mistake(config.Path("apis", name, "routes", i, "path"), err)
@@ -268,6 +271,7 @@ func (c *compiler) route(api, stage string, i int, settings config.Stage) *liveR
 		stats:           c.g.metrics.Route(api, stage, of.Path),
 	}
 	live.limits = c.limits(place{api, stage, live.key}, i, settings)
+	live.caches = c.caches(place{api, stage, live.key}, i, settings)
 	c.out.routeStats = append(c.out.routeStats, live.stats)
 	if live.maxBody == 0 {
 		live.maxBody = c.g.options.MaxBody

@@ -208,7 +208,7 @@ func (c *compiler) methodLimits(out *routeLimits, at place, of *config.Route, s 
 		}
 	}
 	settings := func(method string) *config.Throttle {
-		for _, key := range settingKeys(of.Path, method) {
+		for _, key := range config.SettingKeys(of.Path, method) {
 			if set, found := s.MethodSettings[key]; found && set.Throttle != nil {
 				return set.Throttle
 			}
@@ -230,30 +230,17 @@ func (c *compiler) methodLimits(out *routeLimits, at place, of *config.Route, s 
 	}
 }
 
-// settingKeys returns what a stage or a plan may call a method of a path, the
-// exact name first.
-func settingKeys(path, method string) []string {
-	if path == config.DefaultName {
-		return []string{path}
-	}
-	keys := []string{path + "/" + method, path + "/*"}
-	if path == "/" {
-		keys = append(keys, "/"+method, "/*")
-	}
-	return keys
-}
-
 // planKeys returns what plans may call the methods of a route.
 func planKeys(of *config.Route) (out []methodKeys) {
 	methods := of.Methods
 	if len(methods) == 0 || slices.Contains(methods, config.AnyMethod) {
 		for _, method := range commonMethods {
-			out = append(out, methodKeys{method, append(settingKeys(of.Path, method), settingKeys(of.Path, config.AnyMethod)...)})
+			out = append(out, methodKeys{method, append(config.SettingKeys(of.Path, method), config.SettingKeys(of.Path, config.AnyMethod)...)})
 		}
-		return append(out, methodKeys{"", settingKeys(of.Path, config.AnyMethod)})
+		return append(out, methodKeys{"", config.SettingKeys(of.Path, config.AnyMethod)})
 	}
 	for _, method := range methods {
-		out = append(out, methodKeys{method, settingKeys(of.Path, method)})
+		out = append(out, methodKeys{method, config.SettingKeys(of.Path, method)})
 	}
 	return out
 }

@@ -161,7 +161,7 @@ func (g *Gateway) CertificateStates() any {
 	return map[string]any{"certificates": list}
 }
 
-// Changed logs a change of keys or plans that was asked for.
+// Changed logs a change that was asked for of keys, plans or stored answers.
 func (g *Gateway) Changed(c admin.Change) {
 	line := g.log.Info().Str("action", c.Action).Str("outcome", c.Outcome).Str("peer", c.Peer).Str("request_id", c.RequestID)
 	if c.Key != "" {
@@ -169,6 +169,11 @@ func (g *Gateway) Changed(c admin.Change) {
 	}
 	if c.Plan != "" {
 		line.Str("plan", c.Plan)
+	}
+	if p := c.Purge; p != nil {
+		line.Str("url", p.URL).Str("prefix", p.Prefix).Str("host", p.Host).Str("stage", p.Stage).Strs("tags", p.Tags).
+			Bool("all", p.All).Bool("soft", p.Soft).Msg("a purge of the cache was asked for")
+		return
 	}
 	line.Msg("a change of API keys or usage plans was asked for")
 }

@@ -21,6 +21,7 @@ import (
 type Door struct {
 	Options                Options
 	Config, Upstreams, TLS string
+	Cache                  bool
 	ECHKey, Explain        string
 	Check, Version, Schema bool
 
@@ -28,6 +29,7 @@ type Door struct {
 }
 
 func (d *Door) registerFlags(fs *flag.FlagSet) {
+	fs.BoolVar(&d.Cache, "cache", false, "Keep the answers of -upstream and give them again, as they allow (RFC 9111); a document says it by cache")
 	fs.StringVar(&d.Upstreams, "upstream", "", "Serve a reverse proxy in front of URL[,URL…]: http://host:port[/base], https://… or unix:/path")
 	fs.StringVar(&d.Config, "config", "", "Serve the document in this file, YAML or JSON")
 	fs.StringVar(&d.TLS, "tls", "", tlsUsage)
@@ -169,7 +171,7 @@ func (d *Door) plainSource() (Source, func(), error) {
 		for _, t := range strings.Split(d.Upstreams, ",") {
 			targets = append(targets, strings.TrimSpace(t))
 		}
-		return &UpstreamSource{Targets: targets}, func() {}, nil
+		return &UpstreamSource{Targets: targets, Cache: d.Cache}, func() {}, nil
 	}
 	demo, err := NewDemoSource()
 	if err != nil {

@@ -134,6 +134,11 @@ func (w *witness) Send(x *exchange.Exchange) error {
 	for name, value := range x.Response.All() {
 		w.out.Headers[string(name)] = append(w.out.Headers[string(name)], string(value))
 	}
+	for line := range bytes.SplitSeq(x.Lines, []byte("\r\n")) {
+		if name, value, ok := bytes.Cut(line, []byte(": ")); ok {
+			w.out.Headers[string(name)] = append(w.out.Headers[string(name)], string(value))
+		}
+	}
 	if x.Stream != nil {
 		_ = x.Stream.Close()
 	}

@@ -49,6 +49,7 @@ type Options struct {
 	Upstream   upstream.Config
 	Log        observe.LogConfig
 	Forwarding Forwarding
+	Cache      CacheConfig
 
 	listenGiven bool
 	ephemeral   bool // nothing is kept: the document is only looked at
@@ -82,6 +83,8 @@ func (o *Options) RegisterFlags(fs *flag.FlagSet) {
 	fs.IntVar(&o.LimitKeys, "limit.keys", 1<<20, "Keys that tables have room for, one table for all limits that tell requests apart; 26 bytes each, taken as keys come. Keys beyond it share a budget")
 	fs.IntVar(&o.LimitDelayed, "limit.delayed", 10_000, "Requests that limits with delay hold back at once; more are refused. 0 holds back none")
 	fs.IntVar(&o.LimitNonces, "limit.nonces", 1<<18, "Nonces of signed requests that are remembered within six minutes, or the longest maxAge; further ones are refused")
+
+	o.Cache.RegisterFlags(fs)
 
 	o.Upstream = upstream.Default()
 	o.Upstream.RegisterFlags(fs)
@@ -131,6 +134,8 @@ func (o *Options) Validate() error {
 	atLeast("limit.keys", int64(o.LimitKeys), 1)
 	atLeast("limit.delayed", int64(o.LimitDelayed), 0)
 	atLeast("limit.nonces", int64(o.LimitNonces), 1)
+	atLeast("cache.size", o.Cache.Size, 0)
+	atLeast("cache.maxObject", o.Cache.MaxObject, 1)
 	atLeast("listen.maxTarget", int64(o.Listen.MaxTarget), 0)
 	atLeast("listen.maxFields", int64(o.Listen.MaxFields), 0)
 	if o.Listen.MaxHead < 1<<10 || o.Listen.MaxHead > 1<<20 {

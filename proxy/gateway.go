@@ -12,6 +12,8 @@ import (
 
 	"github.com/rs/zerolog"
 
+	"weir/cache"
+	"weir/cache/snapshot"
 	"weir/proxy/config"
 	"weir/proxy/exchange"
 	"weir/proxy/front"
@@ -36,6 +38,10 @@ type Gateway struct {
 	requests sync.Pool
 
 	registry   *upstream.Registry
+	cache      *cache.Cache      // nil where it is turned off
+	restoring  *snapshot.Loading // nil without a snapshot
+	fetches    sync.WaitGroup
+	closing    atomic.Bool // fetches that nobody waits for are to end
 	limits     *limiters
 	plans      *plans.Store
 	dataInUse  error // by another process
@@ -126,6 +132,13 @@ func New(options Options, source Source, version string, log zerolog.Logger) (*G
 		g.secure.Close()
 		g.closeLog()
 		return nil, err
+	}
+	if options.Cache.Size > 0 {
+		if err := g.openCache(); err != nil {
+			g.secure.Close()
+			g.closeLog()
+			return nil, err
+		}
 	}
 	g.registry = upstream.NewRegistry(options.Upstream, options.Shards)
 	for shard := range options.Shards {
@@ -240,6 +253,9 @@ func (g *Gateway) Run(ctx context.Context, ready func()) error {
 		g.close()
 		return err
 	}
+	if g.restoring != nil {
+		g.restoring.Wait(restoreFirst)
+	}
 	watching, stopWatching := context.WithCancel(ctx)
 	watched := g.watchFiles(watching)
 	g.state.Store(serving)
@@ -258,6 +274,9 @@ func (g *Gateway) Run(ctx context.Context, ready func()) error {
 // close ends what New has started.
 func (g *Gateway) close() {
 	g.quic.ended.Wait()
+	g.closing.Store(true)
+	g.fetches.Wait()
+	g.closeCache()
 	g.registry.Close()
 	g.secure.Close()
 	g.limits.follow(&sharing{})

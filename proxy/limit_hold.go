@@ -22,6 +22,13 @@ func (p *patience) Wake() {
 	}
 }
 
+// ready makes what waiting takes, once.
+func (p *patience) ready() {
+	if p.timer == nil {
+		p.timer, p.woken = time.NewTimer(time.Hour), make(chan struct{}, 1)
+	}
+}
+
 // look is how often a client is looked for, where its front end does not tell.
 const look = 250 * time.Millisecond
 
@@ -34,9 +41,7 @@ func (g *Gateway) hold(r *request) bool {
 	if g.limits.waiting.Add(1) > g.limits.waitLimit {
 		return r.releaseAs(exchange.Throttled)
 	}
-	if p.timer == nil {
-		p.timer, p.woken = time.NewTimer(time.Hour), make(chan struct{}, 1)
-	}
+	p.ready()
 	defer p.timer.Stop()
 	x.Front.Notify(p)
 	defer x.Front.Notify(nil)

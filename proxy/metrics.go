@@ -6,6 +6,7 @@ import (
 
 	"github.com/rs/zerolog"
 
+	"weir/cache"
 	"weir/proxy/config"
 	"weir/proxy/front"
 	"weir/proxy/h2"
@@ -22,6 +23,7 @@ func (g *Gateway) watch() {
 	g.watchHTTP2()
 	g.watchHTTP3()
 	g.watchLimits()
+	g.watchCache()
 }
 
 // watchPools adds the state of connections. The totals of all targets are
@@ -106,6 +108,21 @@ func (g *Gateway) watchHTTP3() {
 	add("weir_http3_streams_total", "Requests that HTTP/3 clients began.", observe.Counter, func(s *h3.Stats) *atomic.Int64 { return &s.Streams })
 	add("weir_http3_streams_reset_total", "Requests that HTTP/3 clients gave up.", observe.Counter, func(s *h3.Stats) *atomic.Int64 { return &s.Resets })
 	add("weir_http3_calmed_total", "HTTP/3 connections that were closed for excessive load.", observe.Counter, func(s *h3.Stats) *atomic.Int64 { return &s.Abuses })
+}
+
+// watchCache adds what the response cache holds and has done.
+func (g *Gateway) watchCache() {
+	add := func(name, help string, kind observe.Kind, pick func(cache.Stats) float64) {
+		g.metrics.RegisterFunc(name, help, kind, nil, func() float64 { return pick(g.cacheStats()) })
+	}
+	add("weir_cache_entries", "Answers that the response cache holds.", observe.Gauge, func(s cache.Stats) float64 { return float64(s.Entries) })
+	add("weir_cache_bytes", "Bytes of memory that they take.", observe.Gauge, func(s cache.Stats) float64 { return float64(s.Bytes) })
+	add("weir_cache_fills", "Fetches under way whose answers may be stored.", observe.Gauge, func(s cache.Stats) float64 { return float64(s.Fills) })
+	add("weir_cache_stored_total", "Answers that were stored.", observe.Counter, func(s cache.Stats) float64 { return float64(s.Stored) })
+	add("weir_cache_evicted_total", "Stored answers that had to make room.", observe.Counter, func(s cache.Stats) float64 { return float64(s.Evicted) })
+	add("weir_cache_rejected_total", "Answers that were not asked for often enough to be stored.", observe.Counter, func(s cache.Stats) float64 { return float64(s.Rejected) })
+	add("weir_cache_purged_total", "Stored answers that were taken out because of a purge.", observe.Counter, func(s cache.Stats) float64 { return float64(s.Purged) })
+	add("weir_cache_expired_total", "Stored answers that were taken out because they could be of no more use.", observe.Counter, func(s cache.Stats) float64 { return float64(s.Expired) })
 }
 
 // MetricsReference describes every metric of a gateway, as a table in Markdown.

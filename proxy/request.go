@@ -39,6 +39,7 @@ type request struct {
 	record observe.Record
 
 	caller     caller
+	keyed      keyScratch
 	identity   []byte        // scratch: what tells the request apart for a limit
 	held       []held        // what limits have given it
 	wait       time.Duration // how long it is held back
@@ -48,6 +49,7 @@ type request struct {
 	limited    limited // the limit that refused it
 	announcing bool    // its answer tells what is left of limits
 	patience   patience
+	caching    caching
 
 	explained *explanation // nil unless somebody asks why
 }
@@ -83,6 +85,7 @@ func (g *Gateway) finish(r *request) {
 		x.Cause = err
 	}
 	r.leave()
+	r.leaveCache()
 	if r.explained != nil {
 		r.explain()
 	} else {
@@ -103,6 +106,9 @@ func (r *request) direct() {
 	}
 	if r.announcing && r.limited.by == nil {
 		r.announce()
+	}
+	if r.caching.rule != nil {
+		r.tellCache()
 	}
 }
 
@@ -140,6 +146,7 @@ func (g *Gateway) observe(r *request) {
 		rec.TLS = x.TLS.Version
 		recordClient(&rec.Identity, x.TLS.Client)
 	}
+	rec.CacheResult, rec.CacheAge = r.caching.result, r.caching.age
 	rec.Aborted, rec.Upgraded = x.Aborted, rec.Status == 101
 	if x.Malformed != nil {
 		rec.Method, rec.ErrorMessage = nil, x.Malformed.Reason
@@ -176,6 +183,7 @@ func (g *Gateway) observe(r *request) {
 	if g.counting {
 		stats.Observe(rec)
 		stray.ObserveCall(rec.Shard, rec.GRPC)
+		stray.ObserveCache(rec)
 	}
 	if logged && g.access != nil {
 		g.access.Write(rec)
@@ -196,11 +204,15 @@ const keptBuffer = 64 << 10
 func (g *Gateway) release(r *request) {
 	r.x, r.live, r.mapping, r.route, r.rest = nil, nil, nil, nil, nil
 	r.explained, r.wall = nil, time.Time{}
+	if r.caching.rule != nil {
+		r.caching.reset()
+	}
 	r.trusted, r.fields, r.allow = false, 0, r.allow[:0]
 	r.asked, r.target, r.field, r.answer, r.trace = r.asked[:0], r.target[:0], r.field[:0], r.answer[:0], r.trace[:0]
 	if cap(r.body) > keptBuffer {
 		r.body = nil
 	}
+	r.keyed.reset()
 	if r.grpc.kind != grpc.None {
 		r.grpc.reset()
 	}

@@ -2,6 +2,7 @@ package proxy
 
 import (
 	"bytes"
+	"crypto/sha256"
 
 	"weir/proxy/exchange"
 	weirtls "weir/tls"
@@ -18,6 +19,7 @@ func sessionOf(s *weirtls.Session) *exchange.TLS {
 			PEM: c.PEM, Subject: c.Subject, Issuer: c.Issuer, Serial: c.Serial,
 			NotBefore: c.NotBefore, NotAfter: c.NotAfter,
 			Field: []byte(c.Header), ChainField: []byte(c.Chain), Certificate: c.Leaf,
+			Digest: sha256.Sum256(c.Leaf.Raw),
 		}
 	}
 	return out

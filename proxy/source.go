@@ -50,7 +50,10 @@ func (s *FileSource) Files() []string {
 }
 
 // UpstreamSource serves a reverse proxy in front of targets, all paths alike.
-type UpstreamSource struct{ Targets []string }
+type UpstreamSource struct {
+	Targets []string
+	Cache   bool // answers are kept by the standard rules
+}
 
 // Document makes the document that says so.
 func (s *UpstreamSource) Document() (*config.Document, error) {
@@ -59,6 +62,11 @@ func (s *UpstreamSource) Document() (*config.Document, error) {
 			Routes: []config.Route{{Path: config.DefaultName, Upstream: "upstream"}},
 		}},
 		Upstreams: map[string]config.Upstream{"upstream": {Targets: slices.Clone(s.Targets)}},
+	}
+	if s.Cache {
+		api := doc.APIs["proxy"]
+		api.Cache = &config.Cache{}
+		doc.APIs["proxy"] = api
 	}
 	return doc, doc.Check("")
 }

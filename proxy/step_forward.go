@@ -14,6 +14,10 @@ func (g *Gateway) forward(r *request) bool {
 	switch route := r.route; {
 	case route.upstream != nil && r.explained != nil:
 		return r.wouldForward()
+	case r.caching.fetched:
+		return g.send(r)
+	case r.caching.fetch != nil:
+		return g.obtain(r)
 	case route.upstream != nil:
 		return g.gather(r) && r.decodeCall() && g.send(r)
 	case route.redirect != nil:

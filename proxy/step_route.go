@@ -59,6 +59,9 @@ func (g *Gateway) route(r *request) bool {
 	if r.mapping.security.mutual && x.TLS == nil && r.explained == nil {
 		return x.Refuse(exchange.TLSRequired) // a listener in clear must not be a way around the certificate
 	}
+	if g.purge(r) {
+		return false
+	}
 	r.route, found = r.mapping.stage.tree.Find(x.Request.Method(), r.rest, &r.params, r)
 	if r.explained != nil {
 		r.explainRoute()

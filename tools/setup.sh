@@ -1,9 +1,9 @@
 #!/usr/bin/env bash
 # Installs the programs that the measurements and load tests need, and skips what is present.
 #
-#   tools/setup.sh NAME…    nginx haproxy caddy wrk h2load k6 taskset rsvg-convert strace git curl gcc go
+#   tools/setup.sh NAME…    nginx haproxy caddy varnish wrk h2load k6 taskset rsvg-convert strace git curl gcc go
 #                           openssl h2spec gtlsclient chromium pebble pebble-challtestsrv redis-server
-#                           grpc-interop-client grpc-interop-server grpc-web-clients
+#                           grpc-interop-client grpc-interop-server grpc-web-clients http-cache-tests
 #   tools/setup.sh          lists them
 #
 # Go programs are built once into .cache/bin at a pinned version; the others come from the system's packages.
@@ -77,13 +77,13 @@ from_pinned() { # program, package, version, why
 }
 
 # Pinned in package-lock.json; they need node to run.
-grpc_web_clients() {
-	local web=$root/tools/interop/web
-	from_packages node nodejs "runs the clients of gRPC-Web" || return 1
-	cmp -s "$web/package-lock.json" "$web/node_modules/.installed" && return
-	from_packages npm npm "installs the clients of gRPC-Web" || return 1
-	say "installing the clients of gRPC-Web into tools/interop/web"
-	npm ci --prefix "$web" --no-audit --no-fund --ignore-scripts >&2 && cp "$web/package-lock.json" "$web/node_modules/.installed"
+from_npm() { # folder, what
+	local folder=$root/$1
+	from_packages node nodejs "runs $2" || return 1
+	cmp -s "$folder/package-lock.json" "$folder/node_modules/.installed" && return
+	from_packages npm npm "installs $2" || return 1
+	say "installing $2 into $1"
+	npm ci --prefix "$folder" --no-audit --no-fund --ignore-scripts >&2 && cp "$folder/package-lock.json" "$folder/node_modules/.installed"
 }
 
 c_library() { # comes with no program that could be looked for
@@ -94,6 +94,7 @@ install_one() {
 	case $1 in
 	nginx) from_packages nginx nginx-light "a peer of the comparison" ;;
 	haproxy) from_packages haproxy haproxy "a peer of the comparison" ;;
+	varnish) from_packages varnishd varnish "a peer of the comparison, for its cache" ;;
 	wrk) from_packages wrk wrk "closed-loop load at saturation" ;;
 	h2load) from_packages h2load nghttp2-client "HTTP/2 load" ;;
 	taskset) from_packages taskset util-linux "pins each program to its processor" ;;
@@ -116,7 +117,8 @@ install_one() {
 	pebble-challtestsrv) from_source pebble-challtestsrv github.com/letsencrypt/pebble/v2/cmd/pebble-challtestsrv "$pebble_version" "names and challenges for pebble" ;;
 	grpc-interop-client) from_source grpc-interop-client google.golang.org/grpc/interop/client "$grpc_version" "the interoperability cases of gRPC" ;;
 	grpc-interop-server) from_source grpc-interop-server google.golang.org/grpc/interop/server "$grpc_version" "what grpc-interop-client asks" ;;
-	grpc-web-clients) grpc_web_clients ;;
+	grpc-web-clients) from_npm tools/interop/web "the clients of gRPC-Web" ;;
+	http-cache-tests) from_npm tools/cachesuite/suite "the public suite of HTTP caches" ;;
 	k6) from_source k6 go.k6.io/k6 "$k6_version" "runs the scripts in loadtest/" ;;
 	*)
 		say "unknown program \"$1\""

@@ -16,7 +16,8 @@ type Rules struct {
 	// Only lists the statuses that may be stored, all when empty.
 	Only map[int]bool
 	// Heuristic is which part of the time since Last-Modified an answer is fresh
-	// that does not say it (RFC 9111 §4.2.2), 0 for none. It goes before TTL.
+	// that does not say it (RFC 9111 §4.2.2), 0 for none, a week at most. It goes
+	// before TTL and after Statuses.
 	Heuristic float64
 	// MaxTTL bounds what answers say, 0 for no bound.
 	MaxTTL time.Duration
@@ -25,7 +26,8 @@ type Rules struct {
 	StaleWhileRevalidate, StaleIfError time.Duration
 	// SetCookie stores answers with Set-Cookie too, that field with them.
 	SetCookie bool
-	// Personal lets TTL, Statuses and Heuristic hold for requests with Cookie too.
+	// Personal lets TTL, Statuses and Heuristic hold for requests with Cookie too,
+	// and the fixed mode for those with Authorization.
 	Personal bool
 	// Unheeded has no request directive heeded.
 	Unheeded bool

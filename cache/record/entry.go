@@ -18,7 +18,7 @@ func Of(from cache.Record, received int64) (*Record, bool) {
 		Key: from.Key, Stage: from.Place.Stage, Host: from.Place.Host, Path: from.Place.Path, Query: from.Place.Query,
 		Selected: from.Selected, Validate: from.Validate, Received: received,
 		Status: e.Status, Lines: e.Lines, Terms: e.Terms, Vary: e.Vary, Tags: e.Tags,
-		Encoded: e.Encoded, PlainLength: e.PlainLength,
+		Encoded: e.Encoded, PlainLength: e.PlainLength, PlainLines: e.PlainLines,
 	}
 	var c cache.Cursor
 	c.Begin(e.Body, 0, -1)
@@ -39,7 +39,7 @@ func (r *Record) Entry(at int64) cache.Record {
 		Validate: r.Validate,
 		Entry: &cache.Entry{
 			Status: r.Status, Lines: r.Lines, Terms: r.Terms, Vary: r.Vary, Tags: r.Tags, At: at,
-			Encoded: r.Encoded, PlainLength: r.PlainLength, Body: r.body(),
+			Encoded: r.Encoded, PlainLength: r.PlainLength, PlainLines: r.PlainLines, Body: r.body(),
 		},
 	}
 }

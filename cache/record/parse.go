@@ -57,7 +57,7 @@ func (r *Record) valid() bool {
 	}
 	return r.Status >= 100 && r.Status <= 999 && t.Source <= policy.FromRules && r.PlainLength >= 0 &&
 		t.Lifetime >= 0 && t.InitialAge >= 0 && t.StaleWhileRevalidate >= 0 && t.StaleIfError >= 0 &&
-		areLines(r.Lines) && areLines(r.Trailers)
+		areLines(r.Lines) && areLines(r.PlainLines) && areLines(r.Trailers)
 }
 
 // areLines tells whether b is nothing, or lines with a name and nothing that
@@ -83,15 +83,20 @@ type reader struct {
 func (d *reader) record(length int) *Record {
 	r := &Record{}
 	t := &r.Terms
-	flags, source := d.one(), d.one()
+	flags := uint16(d.one()) | uint16(d.one())<<8
+	source := d.one()
 	t.Source = policy.Source(source)
 	t.NoCache, t.MustRevalidate, t.Immutable = flags&flagNoCache != 0, flags&flagMustRevalidate != 0, flags&flagImmutable != 0
+	t.Targeted = flags&flagTargeted != 0
 	t.Fixed, r.Validate, r.Encoded = flags&flagFixed != 0, flags&flagValidate != 0, flags&flagEncoded != 0
 	r.Status = int(min(d.unsigned(), 1<<16))
 	r.Key = d.part()
 	r.Stage = string(d.part())
 	r.Host, r.Path, r.Query, r.Selected = d.part(), d.part(), d.part(), d.part()
-	r.Lines, r.Trailers = d.part(), d.part()
+	r.Lines, r.PlainLines, r.Trailers = d.part(), d.part(), d.part()
+	if len(r.PlainLines) == 0 {
+		r.PlainLines = nil
+	}
 	if t.ETag = d.part(); flags&flagETag == 0 {
 		d.wrong = d.wrong || len(t.ETag) > 0
 		t.ETag = nil
@@ -113,7 +118,7 @@ func (d *reader) record(length int) *Record {
 		*to = time.Duration(d.signed())
 	}
 	t.Date, t.LastModified, r.PlainLength = d.signed(), d.signed(), d.signed()
-	d.wrong = d.signed() != int64(length) || d.wrong || flags&^byte(flagsKnown) != 0
+	d.wrong = d.signed() != int64(length) || d.wrong || flags&^uint16(flagsKnown) != 0
 	r.Since = Position{d.unsigned(), d.unsigned()}
 	return r
 }

@@ -39,6 +39,7 @@ type Record struct {
 	Validate    bool // to be validated before it is used
 	Encoded     bool
 	PlainLength int64
+	PlainLines  []byte
 
 	Body [][]byte // the content, whole, in pieces
 }
@@ -79,6 +80,7 @@ const (
 	flagValidate
 	flagEncoded
 	flagETag
+	flagTargeted
 	flagsKnown = 1<<iota - 1
 )
 
@@ -154,9 +156,9 @@ func (r *Record) appendBegin(dst []byte) ([]byte, error) {
 
 func (r *Record) appendHead(dst []byte) []byte {
 	t := &r.Terms
-	dst = append(dst, r.flags(), byte(t.Source))
+	dst = append(binary.LittleEndian.AppendUint16(dst, r.flags()), byte(t.Source))
 	dst = binary.AppendUvarint(dst, uint64(r.Status))
-	for _, part := range [...][]byte{r.Key, []byte(r.Stage), r.Host, r.Path, r.Query, r.Selected, r.Lines, r.Trailers, t.ETag} {
+	for _, part := range [...][]byte{r.Key, []byte(r.Stage), r.Host, r.Path, r.Query, r.Selected, r.Lines, r.PlainLines, r.Trailers, t.ETag} {
 		dst = appendPart(dst, part)
 	}
 	dst = binary.AppendUvarint(dst, uint64(len(r.Vary)))
@@ -177,9 +179,9 @@ func (r *Record) appendHead(dst []byte) []byte {
 	return binary.AppendUvarint(dst, r.Since.Count)
 }
 
-func (r *Record) flags() byte {
-	var flags byte
-	set := func(flag byte, is bool) {
+func (r *Record) flags() uint16 {
+	var flags uint16
+	set := func(flag uint16, is bool) {
 		if is {
 			flags |= flag
 		}
@@ -190,6 +192,7 @@ func (r *Record) flags() byte {
 	set(flagFixed, r.Terms.Fixed)
 	set(flagValidate, r.Validate)
 	set(flagEncoded, r.Encoded)
+	set(flagTargeted, r.Terms.Targeted)
 	set(flagETag, r.Terms.ETag != nil)
 	return flags
 }

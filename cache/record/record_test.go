@@ -24,10 +24,10 @@ func samples() []*Record {
 			Trailers: []byte("Checksum: 1\r\n"), Vary: []string{"Accept", "Accept-Encoding"}, Tags: [][]byte{[]byte("pets"), []byte("pet-2")},
 			Terms: policy.Terms{
 				Lifetime: time.Minute, InitialAge: 3 * time.Second, StaleWhileRevalidate: time.Hour, StaleIfError: 24 * time.Hour,
-				Source: policy.FromSMaxAge, NoCache: true, MustRevalidate: true, Immutable: true, Fixed: true,
+				Source: policy.FromSMaxAge, NoCache: true, MustRevalidate: true, Immutable: true, Fixed: true, Targeted: true,
 				ETag: []byte(`"a"`), Date: 1_795_554_000, LastModified: 1_700_000_000,
 			},
-			Received: 1_795_554_001_000_000_123, Since: Position{1_795_554_000_123, 7}, Validate: true, Encoded: true, PlainLength: 1 << 40,
+			Received: 1_795_554_001_000_000_123, Since: Position{1_795_554_000_123, 7}, Validate: true, Encoded: true, PlainLength: 1 << 40, PlainLines: []byte("Vary: Accept-Encoding\r\n"),
 			Body: [][]byte{[]byte("first piece "), nil, bytes.Repeat([]byte("x"), 100_000)},
 		},
 		{Status: 404, Body: [][]byte{{}}},
@@ -159,8 +159,8 @@ func TestWhatNobodyAppends(t *testing.T) {
 	}
 	g("content of another length", sum(head, content[1:]))
 	g("more in the head", sum(append(bytes.Clone(head), 0), content))
-	g("a flag that is unknown", sum(append([]byte{head[0] | 1<<7}, head[1:]...), content))
-	huge := append([]byte{0, 0}, binary.AppendUvarint(nil, 200)...)
+	g("a flag that is unknown", sum(append([]byte{head[0], head[1] | 1<<7}, head[2:]...), content))
+	huge := append([]byte{0, 0, 0}, binary.AppendUvarint(nil, 200)...)
 	g("a part that is larger than all", sum(binary.AppendUvarint(huge, 1<<62), nil))
 }
 

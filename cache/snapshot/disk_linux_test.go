@@ -33,7 +33,7 @@ func TestFullDisk(t *testing.T) {
 		t.Fatal(err)
 	}
 	for i := range 100 {
-		put(t, c, i, 20_000, nil)
+		put(t, c, 2+i, 20_000, nil)
 	}
 	err = Save(context.Background(), c, o)
 	if !errors.Is(err, syscall.ENOSPC) || log.warnings() != 1 {

@@ -34,6 +34,7 @@ type Gateway interface {
 	Explain(description []byte) (any, error)
 	// Reload reads the document again.
 	Reload() error
+	Purger
 	// Plans returns the API keys and the usage plans.
 	Plans() *plans.Store
 	// Changed is told each change of them that was asked for.
@@ -74,6 +75,8 @@ func Handler(g Gateway, token, metricsType string) fasthttp.RequestHandler {
 	r.GET("/config", func(ctx *fasthttp.RequestCtx) { writeJSON(ctx, g.Document()) })
 	r.GET("/upstreams", func(ctx *fasthttp.RequestCtx) { writeJSON(ctx, g.UpstreamStates()) })
 	r.GET("/limits", func(ctx *fasthttp.RequestCtx) { writeJSON(ctx, g.LimitStates()) })
+	r.GET("/cache", func(ctx *fasthttp.RequestCtx) { writeJSON(ctx, g.CacheStates()) })
+	r.POST("/cache/purge", purge(g))
 	r.GET("/certificates", func(ctx *fasthttp.RequestCtx) { writeJSON(ctx, g.CertificateStates()) })
 	r.POST("/explain", func(ctx *fasthttp.RequestCtx) {
 		what, err := g.Explain(ctx.PostBody())
@@ -106,6 +109,9 @@ GET  /metrics       Prometheus metrics
 GET  /config        the document as it is served, without secrets
 GET  /upstreams     the state of each target
 GET  /limits        what limits have decided, and how full their tables are
+GET  /cache         what the response cache holds, and what it did
+POST /cache/purge   remove stored answers: {"url": "https://host/path?query"}, or prefix, host, stage, tags, all;
+                    with "soft": true they are only validated before they are used again
 GET  /certificates  the certificates that are served, and when they end
 POST /explain       what would become of a request, and why: {"method": "GET", "url": "http://host/path",
                     "headers": {}, "client": "192.0.2.1"}; nothing is sent or counted
@@ -127,6 +133,8 @@ GET    /usageplans/PLAN/keys                   list its keys
 GET    /usageplans/PLAN/keys/KEY               one of them; DELETE takes it out
 GET    /usageplans/PLAN/usage?startDate=2026-01-01&endDate=2026-01-31    by key and day; format=csv as a table
 PATCH  /usageplans/PLAN/keys/KEY/usage         change what remains of its quota
+
+DELETE /restapis/API/stages/STAGE/cache/data   remove all stored answers of a stage
 `
 
 func index(ctx *fasthttp.RequestCtx) { ctx.SetBodyString(pages) }

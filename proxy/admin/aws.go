@@ -14,13 +14,14 @@ import (
 	"weir/proxy/plans"
 )
 
-// Change is a change of keys or plans that somebody asked for. It never has
+// Change is a change of keys, plans or stored answers that somebody asked for. It never has
 // values, or what else a body says.
 type Change struct {
 	Peer      string // address of who asked
 	RequestID string // as in the answer
 	Action    string // by AWS's name
 	Key, Plan string // ids; "" where the action is not about one
+	Purge     *Purge // of the cache; nil where the action is none
 	Outcome   string // "done", or the type of the error
 }
 
@@ -33,6 +34,7 @@ type call struct {
 	*fasthttp.RequestCtx
 	store     *plans.Store
 	key, plan string // ids
+	purge     *Purge
 }
 
 // action does what a call asks for. The answer is written as JSON; nil is none.
@@ -69,6 +71,8 @@ func (p controlPlane) mount(r *router.Router) {
 
 	read("/usageplans/{plan}/usage", getUsage)
 	change("PATCH", "/usageplans/{plan}/keys/{key}/usage", "UpdateUsage", updateUsage)
+
+	change("DELETE", "/restapis/{api}/stages/{stage}/cache/data", "FlushStageCache", p.flushStage)
 }
 
 // serve answers calls. Those with a name are changes, and are told to the gateway.
@@ -91,7 +95,7 @@ func (p controlPlane) serve(name string, do action) fasthttp.RequestHandler {
 		if name != "" {
 			p.gateway.Changed(Change{
 				Peer: ctx.RemoteAddr().String(), RequestID: string(ctx.Response.Header.Peek(requestIDHeader)),
-				Action: name, Key: c.key, Plan: c.plan, Outcome: outcome,
+				Action: name, Key: c.key, Plan: c.plan, Purge: c.purge, Outcome: outcome,
 			})
 		}
 	}
@@ -110,7 +114,7 @@ func parameter(ctx *fasthttp.RequestCtx, name string) string {
 // isControlPlane tells whether clients of AWS ask for the path.
 func isControlPlane(path string) bool {
 	first, _, _ := strings.Cut(strings.TrimPrefix(path, "/"), "/")
-	return first == "apikeys" || first == "usageplans"
+	return first == "apikeys" || first == "usageplans" || first == "restapis"
 }
 
 // fault is an error as clients of AWS know them.

@@ -161,6 +161,9 @@ func (r *Route) takesMethodKey(key string) bool {
 		return r.Path == key
 	}
 	i := strings.LastIndexByte(key, '/')
+	if i < 0 {
+		return false
+	}
 	path, method := key[:i], key[i+1:]
 	if path != r.Path && (path != "" || r.Path != "/") {
 		return false

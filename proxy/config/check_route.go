@@ -21,6 +21,7 @@ func (c *checker) apis(at *place) {
 		for i := range api.Routes {
 			r.route(&api.Routes[i], here.kid("routes").item(i))
 		}
+		r.caches(&api, here)
 	}
 }
 

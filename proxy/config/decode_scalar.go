@@ -28,6 +28,8 @@ func (d *decoder) scalar(n *yaml.Node, v reflect.Value, f *field, at *place) {
 		wrong = d.text(n, v, f)
 	case v.Kind() == reflect.Int:
 		wrong = d.number(n, v, f)
+	case v.Kind() == reflect.Float64:
+		wrong = d.fraction(n, v, f)
 	case v.Kind() == reflect.Bool:
 		wrong = d.truth(n, v)
 	default:
@@ -75,6 +77,24 @@ func (d *decoder) number(n *yaml.Node, v reflect.Value, f *field) *complaint {
 		return complain(n.Value+" is out of range", f.bounds())
 	}
 	v.SetInt(i)
+	return nil
+}
+
+// fraction reads a number between the tags min and max.
+func (d *decoder) fraction(n *yaml.Node, v reflect.Value, f *field) *complaint {
+	if n.Kind != yaml.ScalarNode || n.Tag != "!!int" && n.Tag != "!!float" {
+		return complain("expected a number, found "+describe(n), f.bounds())
+	}
+	got, err := strconv.ParseFloat(n.Value, 64)
+	if err != nil {
+		return complain("expected a plain decimal number, found "+n.Value, f.bounds())
+	}
+	least, _ := strconv.ParseFloat(f.min, 64)
+	most, _ := strconv.ParseFloat(f.max, 64)
+	if !(got >= least && got <= most) { // so that NaN is none
+		return complain(n.Value+" is out of range", f.bounds())
+	}
+	v.SetFloat(got)
 	return nil
 }
 

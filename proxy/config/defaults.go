@@ -8,7 +8,7 @@ import (
 // fillDefaults writes what the tags say into what is not set. An API without
 // stages gets the one that is called $default.
 func (d *Document) fillDefaults() {
-	fillStruct(reflect.ValueOf(d).Elem(), shapes{})
+	filler{shapes: shapes{}}.structure(reflect.ValueOf(d).Elem())
 	for name, api := range d.APIs {
 		if len(api.Stages) == 0 {
 			api.Stages = map[string]Stage{DefaultName: {}}
@@ -17,18 +17,24 @@ func (d *Document) fillDefaults() {
 	}
 }
 
-func fillStruct(v reflect.Value, known shapes) {
-	s := known.of(v.Type())
+// filler writes defaults. Those of what is inherited only once that was done.
+type filler struct {
+	shapes    shapes
+	inherited bool
+}
+
+func (w filler) structure(v reflect.Value) {
+	s := w.shapes.of(v.Type())
 	for i := range s.fields {
 		f := &s.fields[i]
 		value := v.Field(f.index)
 		if f.fallback != "" && value.IsZero() {
-			if !s.lacks(f, v) {
+			if s.inherits == w.inherited && !s.lacks(f, v) {
 				setDefault(value, f.fallback)
 			}
 			continue
 		}
-		fillNested(value, known)
+		w.nested(value)
 	}
 }
 
@@ -37,22 +43,22 @@ func (s *shape) lacks(f *field, v reflect.Value) bool {
 	return f.needs != "" && v.Field(s.fields[s.byName[f.needs]].index).IsZero()
 }
 
-func fillNested(v reflect.Value, known shapes) {
+func (w filler) nested(v reflect.Value) {
 	switch t := v.Type(); {
 	case isStruct(t):
-		fillStruct(v, known)
+		w.structure(v)
 	case t.Kind() == reflect.Pointer && isStruct(t.Elem()) && !v.IsNil():
-		fillStruct(v.Elem(), known)
+		w.structure(v.Elem())
 	case t.Kind() == reflect.Slice && isStruct(t.Elem()):
 		for i := range v.Len() {
-			fillStruct(v.Index(i), known)
+			w.structure(v.Index(i))
 		}
 	case t.Kind() == reflect.Map && isStruct(t.Elem()):
 		for entries := v.MapRange(); entries.Next(); {
 			// A map's values cannot be changed in place.
 			changed := reflect.New(t.Elem()).Elem()
 			changed.Set(entries.Value())
-			fillStruct(changed, known)
+			w.structure(changed)
 			v.SetMapIndex(entries.Key(), changed)
 		}
 	}

@@ -106,7 +106,7 @@ func (w *referenceWriter) valueWords(t reflect.Type, f *field) string {
 		return listed(words)
 	case t.Kind() == reflect.Bool:
 		return "`true` or `false`"
-	case t.Kind() == reflect.Int && f.max != "":
+	case (t.Kind() == reflect.Int || t.Kind() == reflect.Float64) && f.max != "":
 		return "number from " + f.min + " to " + f.max
 	case t.Kind() == reflect.Int:
 		return "number" + leastWords(f, "")

@@ -111,6 +111,10 @@ func scalarSchema(t reflect.Type, f *field) map[string]any {
 		out["exclusiveMinimum"] = 0
 	case t.Kind() == reflect.Bool:
 		out["type"] = "boolean"
+	case t.Kind() == reflect.Float64:
+		out["type"] = "number"
+		addBound(out, "minimum", f.min)
+		addBound(out, "maximum", f.max)
 	case t.Kind() == reflect.Int:
 		out["type"] = "integer"
 		addBound(out, "minimum", f.min)

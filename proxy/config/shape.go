@@ -8,9 +8,11 @@ import (
 
 // shape is what the tags of a struct say about the mapping it is written as.
 type shape struct {
-	doc    string
-	fields []field
-	byName map[string]int
+	doc string
+	// inherits: what is not set comes from elsewhere, and the defaults after that.
+	inherits bool
+	fields   []field
+	byName   map[string]int
 }
 
 // field is one key of a mapping, as its tags describe it.
@@ -44,7 +46,7 @@ func (s shapes) of(t reflect.Type) *shape {
 	for i := range t.NumField() {
 		f := t.Field(i)
 		if f.Name == "_" {
-			made.doc = f.Tag.Get("doc")
+			made.doc, made.inherits = f.Tag.Get("doc"), f.Tag.Get("inherits") == "true"
 			continue
 		}
 		if !f.IsExported() {

@@ -20,7 +20,7 @@ func (r *Refusal) InAWS() GatewayResponse {
 		return GatewayResponse{"INVALID_API_KEY", 403, "Forbidden", "ForbiddenException"}
 	case InvalidSignature:
 		return GatewayResponse{"INVALID_SIGNATURE", 403, "Forbidden", "InvalidSignatureException"}
-	case NoDomain, TLSRequired, Misdirected:
+	case NoDomain, TLSRequired, Misdirected, MayNotInvalidate, MayNotPurge:
 		return GatewayResponse{"ACCESS_DENIED", 403, "Forbidden", "ForbiddenException"}
 	case Throttled, TooManyAtOnce:
 		return GatewayResponse{"THROTTLED", 429, "Too Many Requests", "TooManyRequestsException"}

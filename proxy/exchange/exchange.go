@@ -88,7 +88,7 @@ type Exchange struct {
 	RequestID []byte
 
 	Response fasthttp.ResponseHeader // the answer's head; framing fields are the front end's
-	Lines    []byte                  // further fields of the answer's head, each line ended by CRLF, not to be changed; none that frames it
+	Lines    []byte                  // further fields of the answer's head, each line ended by CRLF; Date among them, none that frames it; not to be changed
 	Bytes    []byte                  // the answer's whole content, or
 	Stream   Body                    // the answer's content as it comes, or
 	Tunnel   io.ReadWriteCloser      // the connection that a 101 leads to

@@ -45,6 +45,8 @@ var (
 	Version           = &Refusal{505, "version", "The HTTP version is not supported.", "http_request_error", FromClient}
 	InvalidAPIKey     = &Refusal{403, "invalid_api_key", "An API key of a usage plan is needed here.", "", FromClient}
 	InvalidSignature  = &Refusal{403, "invalid_signature", "The request is not signed as it has to be.", "", FromClient}
+	MayNotInvalidate  = &Refusal{403, "may_not_invalidate", "Only known callers may have stored answers replaced.", "", FromClient}
+	MayNotPurge       = &Refusal{403, "may_not_purge", "Stored answers are removed for listed clients only.", "", FromClient}
 	Throttled         = &Refusal{429, "throttled", "Too many requests.", "", FromClient}
 	TooManyAtOnce     = &Refusal{429, "too_many_at_once", "Too many requests at once.", "", FromClient}
 	QuotaExceeded     = &Refusal{429, "quota_exceeded", "The quota of this period is used up.", "", FromClient}
@@ -54,6 +56,7 @@ var (
 	Internal      = &Refusal{500, "internal", "The gateway failed.", "proxy_internal_error", FromGateway}
 	Configuration = &Refusal{500, "configuration", "The gateway is not configured for this request.", "proxy_configuration_error", FromGateway}
 	LimitsAway    = &Refusal{503, "limits_away", "What limits requests cannot be asked.", "proxy_internal_error", FromGateway}
+	NotCached     = &Refusal{504, "not_cached", "No stored answer may be given, and the request wants no other.", "", FromGateway}
 	Loop          = &Refusal{508, "loop", "The request came back to the gateway.", "proxy_loop_detected", FromGateway}
 
 	NoTarget           = &Refusal{503, "no_target", "No target can take the request.", "destination_unavailable", FromUpstream}
@@ -81,8 +84,8 @@ func Refusals() []*Refusal {
 	return []*Refusal{
 		BadRequest, BadPath, RequestTimeout, TLSRequired, NoRoute, NoDomain, NoMethod, Trace, BodyTooLarge, TargetTooLong,
 		ExpectationFailed, Misdirected, HeaderTooLarge, NotImplemented, Version,
-		InvalidAPIKey, InvalidSignature, Throttled, TooManyAtOnce, QuotaExceeded, ClientGone,
-		Overloaded, Internal, Configuration, LimitsAway, Loop,
+		InvalidAPIKey, InvalidSignature, MayNotInvalidate, MayNotPurge, Throttled, TooManyAtOnce, QuotaExceeded, ClientGone,
+		Overloaded, Internal, Configuration, LimitsAway, NotCached, Loop,
 		NoTarget, PoolExhausted, NotResolved, ConnectionRefused, Unreachable, ConnectTimeout, ConnectionClosed,
 		WriteTimeout, FirstByteTimeout, TotalTimeout, MalformedAnswer, AnswerHeadTooLarge, TruncatedAnswer,
 		ProtocolMismatch, UpgradeFailed, TLSFailed, TLSCertificate, UpstreamReset,

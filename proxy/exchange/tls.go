@@ -28,4 +28,5 @@ type ClientCertificate struct {
 	NotBefore, NotAfter     string
 	Field, ChainField       []byte // Client-Cert and Client-Cert-Chain (RFC 9440 §2)
 	Certificate             *x509.Certificate
+	Digest                  [32]byte // SHA-256 of the certificate
 }

@@ -103,9 +103,10 @@ func (c *lean) exchange(n int) {
 // no allocation: server and client together, one by one and many at once.
 func TestAllocNothing(t *testing.T) {
 	text := bytes.Repeat([]byte{'x'}, 1024)
+	lines := []byte("Date: Sun, 06 Nov 1994 08:49:37 GMT\r\nContent-Type: text/plain\r\nX-Other: value\r\n")
 	s := serve(t, handle(func(x *exchange.Exchange) {
 		x.Response.SetStatusCode(200)
-		x.Bytes = text
+		x.Bytes, x.Lines = text, lines
 		if x.RequestBody != nil {
 			x.Bytes, x.Stream, x.Length = nil, x.RequestBody, x.RequestLength
 		}

@@ -236,8 +236,9 @@ func (c *conn) appendHead(s *stream, x *exchange.Exchange, bare, last bool) {
 		dated = dated || token == hpack.Date
 		b = c.enc.Append(b, token, name, value)
 	}
+	b = c.appendLines(b, x.Lines)
 	var scratch [32]byte
-	if !dated {
+	if !dated && len(x.Lines) == 0 {
 		b = c.enc.AppendToken(b, hpack.Date, c.server.date.Append(scratch[:0], x.Start))
 	}
 	if n := lengthOf(x, bare); n >= 0 {
@@ -303,16 +304,21 @@ func (c *conn) endSection(b []byte, at int, id uint32, last bool) []byte {
 func (c *conn) appendTrailers(s *stream, lines []byte) {
 	o := c.room()
 	at := len(*o)
-	b := c.enc.Begin(append(*o, noHeader...))
+	b := c.appendLines(c.enc.Begin(append(*o, noHeader...)), lines)
+	*o = c.endSection(b, at, s.id, true)
+}
+
+// appendLines appends field lines, each ended by CRLF, but those of a connection.
+func (c *conn) appendLines(dst, lines []byte) []byte {
 	for len(lines) > 0 {
 		line, rest, _ := bytes.Cut(lines, crlf)
 		lines = rest
 		name, value, _ := bytes.Cut(line, colon)
-		if token := hpack.Lookup(name); !isOfConnection(token) {
-			b = c.enc.Append(b, token, name, bytes.TrimSpace(value))
+		if token := hpack.Lookup(name); !isOfConnection(token) && token != hpack.ContentLength {
+			dst = c.enc.Append(dst, token, name, bytes.TrimSpace(value))
 		}
 	}
-	*o = c.endSection(b, at, s.id, true)
+	return dst
 }
 
 var (

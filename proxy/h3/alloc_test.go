@@ -19,6 +19,7 @@ func TestAllocNothing(t *testing.T) {
 		block = block[1:]
 	}
 	x := &r.x
+	lines := []byte("Date: Sun, 06 Nov 1994 08:49:37 GMT\r\nX-Line: value\r\n")
 	allocs := testing.AllocsPerRun(1000, func() {
 		r.section.Begin(s.readers, &s.limits)
 		if err := r.decoder.decode(block, &r.section); err != nil {
@@ -31,6 +32,7 @@ func TestAllocNothing(t *testing.T) {
 		x.Response.SetStatusCode(200)
 		x.Response.Set("Content-Type", "text/plain")
 		x.Response.Set("X-Other", "value")
+		x.Lines = lines
 		r.out = r.appendHead(r.out[:0], x, false)
 		x.Reset()
 	})

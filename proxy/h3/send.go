@@ -14,6 +14,7 @@ import (
 
 	"weir/proxy/exchange"
 	"weir/proxy/front"
+	"weir/proxy/hpack"
 	"weir/proxy/wire"
 )
 
@@ -82,13 +83,8 @@ func (r *request) Send(x *exchange.Exchange) error {
 	if err := r.sendPart(x, r.out); err != nil {
 		return err
 	}
-	for rest := x.Bytes; len(rest) > 0; {
-		part := rest[:min(len(rest), relaySize)]
-		if err := r.sendPart(x, part); err != nil {
-			return err
-		}
-		x.BytesOut += int64(len(part))
-		rest = rest[len(part):]
+	if err := r.sendParts(x, x.Bytes); err != nil {
+		return err
 	}
 	return r.finish(x, nil)
 }
@@ -192,6 +188,9 @@ func (r *request) relay(x *exchange.Exchange, sent bool) error {
 	defer relays.Put(pooled)
 	buf := *pooled
 	for {
+		if done, err := r.sendTaken(x, &sent); done {
+			return err
+		}
 		n, err := x.Stream.Read(buf[frameRoom:])
 		x.BytesOut += int64(n)
 		done := x.Stream.Done()
@@ -220,6 +219,49 @@ func (r *request) relay(x *exchange.Exchange, sent bool) error {
 	}
 }
 
+// taker is content that can be had without copying it.
+type taker interface{ Take() []byte }
+
+// sendTaken sends what is there already from where it lies, behind what stands
+// in r.out. It tells whether the answer has come to its end.
+func (r *request) sendTaken(x *exchange.Exchange, sent *bool) (done bool, err error) {
+	t, ok := x.Stream.(taker)
+	if !ok {
+		return false, nil
+	}
+	for {
+		content := t.Take()
+		if len(content) == 0 {
+			return false, nil
+		}
+		done = x.Stream.Done()
+		r.out = appendFrame(r.out, frameData, uint64(len(content)))
+		if err := r.sendPart(x, r.out); err != nil {
+			return true, err
+		}
+		*sent, r.out = true, r.out[:0]
+		if err := r.sendParts(x, content); err != nil {
+			return true, err
+		}
+		if done {
+			return true, r.close(x, nil)
+		}
+	}
+}
+
+// sendParts sends content in parts that a client has SendTimeout for.
+func (r *request) sendParts(x *exchange.Exchange, content []byte) error {
+	for len(content) > 0 {
+		part := content[:min(len(content), relaySize)]
+		if err := r.sendPart(x, part); err != nil {
+			return err
+		}
+		x.BytesOut += int64(len(part))
+		content = content[len(part):]
+	}
+	return nil
+}
+
 // close sends the last part and the trailers, and ends the stream.
 func (r *request) close(x *exchange.Exchange, p []byte) error {
 	trailers := x.Stream.Trailers()
@@ -229,15 +271,26 @@ func (r *request) close(x *exchange.Exchange, p []byte) error {
 	if err := r.sendPart(x, p); err != nil {
 		return err
 	}
-	r.out = openHeaders(r.out[:0])
-	for len(trailers) > 0 {
-		var line []byte
-		line, trailers, _ = bytes.Cut(trailers, crlf)
-		if name, value, ok := bytes.Cut(line, colon); ok {
-			r.out = appendField(r.out, name, bytes.TrimSpace(value))
-		}
-	}
+	r.out = appendLines(openHeaders(r.out[:0]), trailers)
 	return r.finish(x, closeHeaders(r.out))
+}
+
+// appendLines appends field lines, each ended by CRLF, but those of a connection.
+func appendLines(dst, lines []byte) []byte {
+	for len(lines) > 0 {
+		var line []byte
+		line, lines, _ = bytes.Cut(lines, crlf)
+		name, value, ok := bytes.Cut(line, colon)
+		if !ok {
+			continue
+		}
+		switch hpack.Lookup(name) {
+		case hpack.Connection, hpack.ContentLength, hpack.TransferEncoding, hpack.KeepAlive, hpack.ProxyConnection, hpack.Upgrade:
+			continue
+		}
+		dst = appendField(dst, name, bytes.TrimSpace(value))
+	}
+	return dst
 }
 
 var (
@@ -262,8 +315,9 @@ func (r *request) appendHead(dst []byte, x *exchange.Exchange, bare bool) []byte
 	h := &x.Response
 	dst = appendStatus(openHeaders(dst), h.StatusCode())
 	dst, dated := appendFields(dst, h)
+	dst = appendLines(dst, x.Lines)
 	var scratch [32]byte
-	if !dated {
+	if !dated && len(x.Lines) == 0 {
 		dst = appendField(dst, nameDate, r.server.date.Append(scratch[:0], x.Start))
 	}
 	if n := lengthOf(x, bare); n >= 0 {

@@ -115,6 +115,7 @@ func (c *collector) process(m *Metrics) {
 
 func (c *collector) route(s *RouteStats) {
 	c.calls(s)
+	c.cache(s)
 	var t routeTotals
 	if !s.totals(&t) {
 		return

@@ -59,6 +59,8 @@ type catalogue struct {
 	responseBytes  *family
 	refusals       *family
 	grpcRequests   *family
+	cacheRequests  *family
+	cacheBytes     *family
 
 	upstreamAnswers  *family
 	upstreamSeconds  *family
@@ -86,6 +88,8 @@ func newCatalogue() catalogue {
 		responseBytes:  newFamily(Counter, "weir_response_bytes_total", "Bytes of response bodies.", "api", "stage", "route"),
 		refusals:       newFamily(Counter, "weir_refusals_total", "Answers that the gateway wrote itself, by cause.", "cause"),
 		grpcRequests:   newFamily(Counter, "weir_grpc_requests_total", "Calls of gRPC and translated gRPC-Web that ended, by status code; none is an answer without one.", "api", "stage", "grpc_status"),
+		cacheRequests:  newFamily(Counter, "weir_cache_requests_total", "Requests that met the response cache, by what it did: hit, stale, revalidated, collapsed (fetched for another request), miss, bypass, or refreshed_in_background (given, and fetched anew).", "api", "stage", "result"),
+		cacheBytes:     newFamily(Counter, "weir_cache_bytes_served_total", "Bytes of bodies that came out of the response cache.", "api", "stage"),
 
 		upstreamAnswers:  newFamily(Counter, "weir_upstream_requests_total", "Answers of a target, by class of their status.", "upstream", "target", "class"),
 		upstreamSeconds:  newFamily(histogramKind, "weir_upstream_duration_seconds", "Time from sending a request to a target to the first byte of its answer.", "upstream", "target"),
@@ -107,7 +111,7 @@ func newCatalogue() catalogue {
 func (c *catalogue) all() []*family {
 	return []*family{
 		c.buildInfo,
-		c.requests, c.requestSeconds, c.requestBytes, c.responseBytes, c.refusals, c.grpcRequests,
+		c.requests, c.requestSeconds, c.requestBytes, c.responseBytes, c.refusals, c.grpcRequests, c.cacheRequests, c.cacheBytes,
 		c.upstreamAnswers, c.upstreamSeconds, c.upstreamFailures, c.upstreamRetries, c.upstreamOpened, c.upstreamReused,
 		c.connections, c.connectionsAccepted, c.connectionsRefused, c.tlsHandshakes,
 		c.reloads, c.lastReloadOK,

@@ -84,7 +84,8 @@ func upstreamFields() []logField {
 		{"awsEndpointRequestId", "", "the same", upstreamID},
 		{"", "retries", "attempts after the first, if there were any", nil},
 		{"", "reused", "false when the target was asked over a new connection", nil},
-		{"", "cache", "what the response cache did", nil},
+		{"cacheStatus", "cache", "what the response cache did: hit, stale, revalidated, collapsed, miss, bypass or refreshed_in_background; AWS has no such name", func(dst []byte, e *escaper, r *Record) []byte { return appendText(dst, e, r.CacheResult.String()) }},
+		{"cacheAge", "cache_age", "age in seconds of an answer out of the cache; AWS has no such name", appendCacheAge},
 		{"", "cause", "why the gateway refused or failed", nil},
 		{"limit", "limit", "limit that refused the request; AWS has no such name", func(dst []byte, e *escaper, r *Record) []byte { return appendText(dst, e, r.Limit) }},
 		{"error.message", "error", "what was wrong with the request or its client", func(dst []byte, e *escaper, r *Record) []byte { return appendText(dst, e, r.ErrorMessage) }},
@@ -192,6 +193,13 @@ func appendStatus(dst []byte, status int) []byte {
 		return dst
 	}
 	return strconv.AppendInt(dst, int64(status), 10)
+}
+
+func appendCacheAge(dst []byte, _ *escaper, r *Record) []byte {
+	if !r.CacheResult.isStored() {
+		return dst
+	}
+	return strconv.AppendInt(dst, int64(r.CacheAge/time.Second), 10)
 }
 
 func appendTrue(dst []byte, v bool) []byte {

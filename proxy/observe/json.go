@@ -116,7 +116,12 @@ func (l *jsonLine) addUpstream(r *Record) {
 }
 
 func (l *jsonLine) addOutcome(r *Record) {
-	l.text("cache", r.CacheResult)
+	if r.CacheResult != NoCache {
+		l.text("cache", r.CacheResult.String())
+		if r.CacheResult.isStored() {
+			l.event.Int64("cache_age", int64(r.CacheAge/time.Second))
+		}
+	}
 	l.text("cause", r.Cause)
 	l.text("limit", r.Limit)
 	l.text("error", r.ErrorMessage)

@@ -21,7 +21,8 @@ func fullRecord() *Record {
 	r.Protocol, r.Domain, r.Canary = "HTTP/1.0", "*.example.org", true
 	r.GRPC = GRPCStatusOf(14)
 	r.BytesIn, r.UpstreamStatus, r.ConnectionReused = 17, 503, false
-	r.UpstreamError, r.CacheResult, r.Cause = "reset by peer", "miss", "upstream_reset"
+	r.UpstreamError, r.CacheResult, r.Cause = "reset by peer", CacheHit, "upstream_reset"
+	r.CacheAge = 90 * time.Second
 	r.ErrorMessage, r.ErrorType, r.WAFAction = "Bad Gateway", "INTEGRATION_FAILURE", "WAF_ALLOW"
 	r.Aborted, r.Upgraded, r.Identity.APIKeyID = true, true, "k1"
 	r.Limit, r.UsagePlan = "per-address", "gold"

@@ -55,6 +55,9 @@ func TestRouteSeries(t *testing.T) {
 	for shard, status := range []GRPCStatus{GRPCStatusOf(0), GRPCStatusOf(16), GRPCStatusOf(17), NoGRPCStatus, 200, 0} {
 		m.Route("petstore", "prod", "").ObserveCall(shard, status)
 	}
+	for shard, result := range []CacheResult{CacheHit, CacheHit, CacheMiss, CacheRefreshed, NoCache, cacheResults} {
+		m.Route("petstore", "prod", "").ObserveCache(&Record{Shard: shard, CacheResult: result, BytesOut: 100})
+	}
 
 	got := scrape(t, m)
 	const names = `api="petstore",`
@@ -76,6 +79,10 @@ func TestRouteSeries(t *testing.T) {
 		`weir_grpc_requests_total{`+names+`grpc_status="2",stage="prod"} 1`,
 		`weir_grpc_requests_total{`+names+`grpc_status="16",stage="prod"} 1`,
 		`weir_grpc_requests_total{`+names+`grpc_status="none",stage="prod"} 2`,
+		`weir_cache_requests_total{`+names+`result="hit",stage="prod"} 2`,
+		`weir_cache_requests_total{`+names+`result="miss",stage="prod"} 1`,
+		`weir_cache_requests_total{`+names+`result="refreshed_in_background",stage="prod"} 1`,
+		`weir_cache_bytes_served_total{`+names+`stage="prod"} 300`,
 	)
 	if strings.Contains(got, `route="",stage="prod"`) {
 		t.Errorf("got series of requests for a stage that had calls only:\n%s", got)
@@ -226,6 +233,7 @@ func fullMetrics(t *testing.T) *Metrics {
 	r.BytesIn = 1
 	m.Route("a", "b", "c").Observe(r)
 	m.Route("a", "b", "").ObserveCall(0, NoGRPCStatus)
+	m.Route("a", "b", "").ObserveCache(&Record{CacheResult: CacheHit, BytesOut: 1})
 	u := m.Upstream("u", "t")
 	u.Observe(0, 200, time.Second)
 	u.Fail(m.Cause("timeout"))

@@ -69,7 +69,8 @@ type Record struct {
 	ValidationError string
 	WAFAction       string // WAF_ALLOW, WAF_BLOCK, or "" where no rules apply
 
-	CacheResult string // hit, miss, stale, bypass, ...; "" without a cache
+	CacheResult CacheResult
+	CacheAge    time.Duration // of an answer that came out of the cache
 
 	ConnectionID []byte // of a WebSocket, as are the next three
 	EventType    string

@@ -8,6 +8,7 @@ type RouteStats struct {
 	api, stage, route string
 	cells             []atomic.Pointer[routeCell] // one a shard, nil until its first request
 	calls             atomic.Pointer[[]callCell]  // one a shard, nil until the first gRPC call
+	cached            atomic.Pointer[[]cacheCell] // one a shard, nil until a request meets a cache
 }
 
 // routeCell is one shard's part. It is an allocation of its own, padded, so that

@@ -137,10 +137,12 @@ func (c *Conn) ReadLent(l Lender) (int, error) {
 const recordMost = 16 << 10
 
 // corks gather the records of one write, so that they leave in one send.
-var corks = sync.Pool{New: func() any { b := make([]byte, 0, 72<<10); return &b }}
+var corks = sync.Pool{New: func() any { b := make([]byte, 0, corkMost+recordMost); return &b }}
 
-// corkMost is how much is gathered before it is sent.
-const corkMost = 64 << 10
+// corkMost is how much is gathered before it is sent: whole records, and less
+// than the largest segment. A byte more than that costs a segment of its own:
+// 1 MiB took a fifth more time of the processor with 64 KiB.
+const corkMost = 48 << 10
 
 // Write implements io.Writer within the limits of the socket.
 func (c *Conn) Write(p []byte) (int, error) {
@@ -150,9 +152,23 @@ func (c *Conn) Write(p []byte) (int, error) {
 	case len(p) <= recordMost:
 		return c.over.Write(p)
 	}
+	return c.writeRecords(p)
+}
+
+// writeRecords writes what fills more than one record, many of them in a send.
+func (c *Conn) writeRecords(list ...[]byte) (n int, err error) {
 	cork := corks.Get().(*[]byte)
 	c.cork = (*cork)[:0]
-	n, err := c.over.Write(p)
+	for _, p := range list {
+		if len(p) == 0 {
+			continue
+		}
+		var written int
+		written, err = c.over.Write(p)
+		if n += written; err != nil {
+			break
+		}
+	}
 	err = errors.Join(err, c.uncork())
 	*cork = c.cork[:0]
 	c.cork = nil
@@ -197,27 +213,31 @@ func (c *Conn) WriteRest(rest []byte) error {
 // gathers joins the parts of a small write.
 var gathers = sync.Pool{New: func() any { b := make([]byte, 0, recordMost); return &b }}
 
-// WriteBoth writes a and then b, in one call to the kernel where it can.
-func (c *Conn) WriteBoth(a, b []byte) (int, error) {
+// WriteParts writes content and what stands before and after it, in one call to
+// the kernel where it can. Any of them may be empty.
+func (c *Conn) WriteParts(before, content, after []byte) (int, error) {
 	if c.over == nil {
-		return c.Sock.WriteBoth(a, b)
+		return c.Sock.WriteParts(before, content, after)
 	}
+	total := len(before) + len(content) + len(after)
 	gather := gathers.Get().(*[]byte)
-	head := append((*gather)[:0], a...)
-	fits := min(len(b), max(recordMost-len(head), 0))
-	head = append(head, b[:fits]...)
-	_, err := c.Write(head)
+	head := append((*gather)[:0], before...)
+	fits := min(len(content), max(recordMost-len(head), 0))
+	head = append(head, content[:fits]...)
+	var err error
+	if total <= recordMost {
+		_, err = c.over.Write(append(head, after...))
+	} else {
+		_, err = c.writeRecords(head, content[fits:], after)
+	}
 	if cap(head) <= 2*recordMost {
 		*gather = head[:0]
 	}
 	gathers.Put(gather)
-	if err == nil && fits < len(b) {
-		_, err = c.Write(b[fits:])
-	}
 	if err != nil {
 		return 0, err
 	}
-	return len(a) + len(b), nil
+	return total, nil
 }
 
 // CloseWrite ends the sending direction, TLS first.

@@ -11,6 +11,7 @@ import (
 	"io"
 	"math/big"
 	"net"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -140,26 +141,30 @@ func TestConnEndsWaits(t *testing.T) {
 
 func TestConnWritesLargeOverTLS(t *testing.T) {
 	c, client := tlsPair(t)
-	f := func(head, content int) {
+	f := func(before, content, after int) {
 		t.Helper()
-		a, b := bytes.Repeat([]byte("h"), head), bytes.Repeat([]byte("c"), content)
+		a, b, e := bytes.Repeat([]byte("h"), before), bytes.Repeat([]byte("c"), content), bytes.Repeat([]byte("e"), after)
+		want := slices.Concat(a, b, e)
 		got := make(chan []byte, 1)
 		go func() {
-			buf := make([]byte, head+content)
+			buf := make([]byte, len(want))
 			_, _ = io.ReadFull(client, buf)
 			got <- buf
 		}()
-		if n, err := c.WriteBoth(a, b); err != nil || n != head+content {
-			t.Fatalf("got %d, %v; want %d bytes written", n, err, head+content)
+		if n, err := c.WriteParts(a, b, e); err != nil || n != len(want) {
+			t.Fatalf("got %d, %v; want %d bytes written", n, err, len(want))
 		}
-		if want := append(a, b...); !bytes.Equal(<-got, want) {
-			t.Fatalf("%d and %d bytes did not arrive as they were sent", head, content)
+		if !bytes.Equal(<-got, want) {
+			t.Fatalf("%d, %d and %d bytes did not arrive as they were sent", before, content, after)
 		}
 	}
-	f(10, 5)
-	f(100, 16<<10)
-	f(20<<10, 3)
-	f(300, 200<<10)
+	f(10, 5, 0)
+	f(10, 5, 2)
+	f(0, 5, 7)
+	f(100, 16<<10, 7)
+	f(20, 16<<10-20, 2)
+	f(20<<10, 3, 0)
+	f(300, 200<<10, 7)
 }
 
 func TestConnEndTellsClient(t *testing.T) {

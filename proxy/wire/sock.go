@@ -48,7 +48,7 @@ type Sock struct {
 	raw syscall.RawConn // nil: no descriptor (in-memory connections, other systems)
 
 	in, out     wait
-	both        both // of the WriteBoth under way
+	parts       parts // of the WriteParts under way
 	watch       Watcher
 	noWait      bool // reads
 	noWaitOut   bool // writes
@@ -61,7 +61,7 @@ type Sock struct {
 	cork []byte // gathers what is written, nil for none
 
 	readFn, writeFn func(fd uintptr) bool
-	lentFn, bothFn  func(fd uintptr) bool
+	lentFn, partsFn func(fd uintptr) bool
 	pollFn, peekFn  func(fd uintptr)
 	polled, peeked  atomic.Int32
 }
@@ -221,20 +221,21 @@ func (s *Sock) uncork() error {
 	return err
 }
 
-// WriteBoth writes a and then b, in one call to the kernel where it can.
-func (s *Sock) WriteBoth(a, b []byte) (int, error) {
-	n, err := s.writeBothOnce(a, b)
+// WriteParts writes content and what stands before and after it, in one call to
+// the kernel where it can. Any of them may be empty.
+func (s *Sock) WriteParts(before, content, after []byte) (int, error) {
+	n, err := s.writePartsOnce(before, content, after)
 	if err != nil && !errors.Is(err, os.ErrDeadlineExceeded) {
 		return n, err
 	}
-	for _, p := range [2][]byte{a, b} {
+	for _, p := range [3][]byte{before, content, after} {
 		skip := min(n, len(p))
 		n -= skip
 		if _, err := s.Write(p[skip:]); err != nil {
 			return 0, err
 		}
 	}
-	return len(a) + len(b), nil
+	return len(before) + len(content) + len(after), nil
 }
 
 const never = int64(1) << 62

@@ -21,7 +21,7 @@ func (s *Sock) openRaw() {
 	s.raw = raw
 	// Method values allocate: made once here, not once a call.
 	s.readFn, s.writeFn = s.tryRead, s.tryWrite
-	s.lentFn, s.bothFn = s.tryLent, s.tryBoth
+	s.lentFn, s.partsFn = s.tryLent, s.tryParts
 	s.pollFn, s.peekFn = s.poll, s.peek
 }
 
@@ -187,31 +187,43 @@ func (s *Sock) tryLent(fd uintptr) bool {
 	return false
 }
 
-// both is a message of two parts.
-type both struct {
-	parts [2]unix.Iovec
-	head  unix.Msghdr
+// parts is a message of several parts.
+type parts struct {
+	at   [3]unix.Iovec
+	head unix.Msghdr
 }
 
-// writeBothOnce writes as much of a and b as the socket takes at once.
-func (s *Sock) writeBothOnce(a, b []byte) (int, error) {
-	if s.raw == nil || len(a) == 0 || len(b) == 0 {
+// writePartsOnce writes as much of the parts, of which there are three at most,
+// as the socket takes at once.
+func (s *Sock) writePartsOnce(list ...[]byte) (int, error) {
+	if s.raw == nil {
 		return 0, nil
 	}
+	m := &s.parts
+	n := 0
+	for _, p := range list {
+		if len(p) > 0 {
+			m.at[n] = unix.Iovec{Base: &p[0], Len: uint64(len(p))}
+			n++
+		}
+	}
+	if n < 2 {
+		m.at[0] = unix.Iovec{}
+		return 0, nil
+	}
+	m.head = unix.Msghdr{Iov: &m.at[0], Iovlen: uint64(n)}
 	s.out.until, s.out.done, s.out.err = 0, 0, nil
-	s.both.parts = [2]unix.Iovec{{Base: &a[0], Len: uint64(len(a))}, {Base: &b[0], Len: uint64(len(b))}}
-	s.both.head = unix.Msghdr{Iov: &s.both.parts[0], Iovlen: 2}
-	err := s.raw.Write(s.bothFn)
-	s.both = both{}
+	err := s.raw.Write(s.partsFn)
+	*m = parts{}
 	if err != nil {
 		return s.out.done, err
 	}
 	return s.out.done, s.out.err
 }
 
-func (s *Sock) tryBoth(fd uintptr) bool {
+func (s *Sock) tryParts(fd uintptr) bool {
 	for {
-		n, _, errno := syscall.RawSyscall(syscall.SYS_SENDMSG, fd, uintptr(unsafe.Pointer(&s.both.head)), syscall.MSG_NOSIGNAL)
+		n, _, errno := syscall.RawSyscall(syscall.SYS_SENDMSG, fd, uintptr(unsafe.Pointer(&s.parts.head)), syscall.MSG_NOSIGNAL)
 		switch errno {
 		case 0:
 			s.out.done = int(n)

@@ -16,6 +16,6 @@ func (s *Sock) Pristine() bool { return true }
 
 func (s *Sock) lentOnce() (int, error) { return s.lentPlain() }
 
-type both struct{}
+type parts struct{}
 
-func (s *Sock) writeBothOnce(a, b []byte) (int, error) { return 0, nil }
+func (s *Sock) writePartsOnce(...[]byte) (int, error) { return 0, nil }

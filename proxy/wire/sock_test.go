@@ -6,6 +6,7 @@ import (
 	"io"
 	"net"
 	"runtime"
+	"slices"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -335,6 +336,34 @@ func TestWriteToASlowReader(t *testing.T) {
 	}
 	if d := time.Since(begun); d < idle {
 		t.Fatalf("took %s; want longer than the limit of one wait, or nothing is shown", d)
+	}
+}
+
+func TestWritePartsToAnybody(t *testing.T) {
+	f := func(name string, c *Conn, far net.Conn, before, content, after int) {
+		t.Helper()
+		want := slices.Concat(bytes.Repeat([]byte("b"), before), bytes.Repeat([]byte("c"), content), bytes.Repeat([]byte("a"), after))
+		got := make(chan []byte, 1)
+		go func() {
+			buf := make([]byte, len(want))
+			_, _ = io.ReadFull(far, buf)
+			got <- buf
+		}()
+		n, err := c.WriteParts(want[:before], want[before:before+content], want[before+content:])
+		if err != nil || n != len(want) {
+			t.Fatalf("%s: got %d, %v; want %d bytes written", name, n, err, len(want))
+		}
+		if !bytes.Equal(<-got, want) {
+			t.Fatalf("%s: %d, %d and %d bytes did not arrive as they were sent", name, before, content, after)
+		}
+	}
+	sock, far := pair(t)
+	near, other := net.Pipe()
+	t.Cleanup(func() { _, _ = near.Close(), other.Close() })
+	over := NewConn(sock.Conn())
+	for _, sizes := range [][3]int{{1, 1, 0}, {100, 9000, 2}, {0, 5000, 2}, {100, 0, 7}, {0, 0, 3}, {300, 8 << 20, 7}} {
+		f("clear", over, far, sizes[0], sizes[1], sizes[2])
+		f("in memory", NewConn(near), other, sizes[0], sizes[1], sizes[2])
 	}
 }
 

@@ -32,6 +32,9 @@ func goals() []goal {
 		{"reload", "", 0},
 		{"limit", "nginx", 1.0}, {"limit", "haproxy", 0.9},
 		{"overload", "", 1.5},
+		{"cache-1k", "nginx", 0.5}, {"cache-1k", "varnish", 0.5}, {"cache-1k", "haproxy", 1.0},
+		{"cache-16k", "nginx", 0.5}, {"cache-16k", "haproxy", 0.8},
+		{"cache-100k", "nginx", 1.0}, {"cache-1m", "nginx", 1.0},
 		{"tls", "nginx", 0.85},
 		// 1.25 times the handshakes of a second.
 		{"handshake", "nginx", 0.8},

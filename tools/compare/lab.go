@@ -17,6 +17,7 @@ import (
 type lab struct {
 	order    order
 	folder   string
+	memory   string // a scratch folder in memory, where there can be one
 	programs map[string]string
 	proc     procfs
 	upstream *process
@@ -42,6 +43,7 @@ func openLab(ctx context.Context, o order, progress io.Writer) (_ *lab, err erro
 	if err := os.Chmod(l.folder, 0o755); err != nil {
 		return nil, err
 	}
+	l.findMemory()
 	if err := l.findPrograms(ctx); err != nil {
 		return nil, err
 	}
@@ -52,9 +54,27 @@ func openLab(ctx context.Context, o order, progress io.Writer) (_ *lab, err erro
 	return l, l.startUpstream()
 }
 
+// findMemory makes a folder on a tmpfs for what a program caches in files.
+func (l *lab) findMemory() {
+	memory, err := os.MkdirTemp("/dev/shm", "weir-compare-")
+	if err == nil {
+		err = os.Chmod(memory, 0o755)
+	}
+	if err != nil {
+		l.say("caches in files are not in memory: %v", err)
+		memory = l.folder
+	}
+	l.memory = memory
+}
+
 func (l *lab) close() {
 	if l.upstream != nil {
 		l.upstream.stop()
+	}
+	if l.memory != "" && l.memory != l.folder {
+		if err := os.RemoveAll(l.memory); err != nil {
+			l.say("cannot remove scratch folder: %v", err)
+		}
 	}
 	if l.order.keepFolder {
 		l.say("scratch folder kept: %s", l.folder)
@@ -81,7 +101,7 @@ func (l *lab) findPrograms(ctx context.Context) error {
 		}
 		l.programs[name] = filepath.Join(cache, name)
 	}
-	for _, name := range []string{"wrk", "h2load", "nginx", "haproxy", "caddy", "taskset"} {
+	for _, name := range []string{"wrk", "h2load", "nginx", "haproxy", "caddy", "varnishd", "varnishncsa", "taskset"} {
 		if path := lookUp(cache, name); path != "" {
 			l.programs[name] = path
 		}
@@ -173,11 +193,11 @@ func (l *lab) startUpstream() error {
 
 // has tells whether a program that a scenario names was asked for and is here, and says so once if it is not.
 func (l *lab) has(p peer) bool {
-	if !slices.Contains(l.order.only, p.program) {
+	if !slices.Contains(l.order.only, p.program) && !slices.Contains(l.order.only, p.name) {
 		return false
 	}
 	if l.programs[p.program] == "" {
-		l.say("%s is left out: it is not installed (tools/setup.sh %s)", p.name, p.program)
+		l.say("%s is left out: it is not installed (tools/setup.sh %s)", p.name, p.name)
 		return false
 	}
 	return true

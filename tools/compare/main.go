@@ -1,4 +1,4 @@
-// Compare measures weir beside nginx, haproxy and caddy: the same work, in interleaved rounds, each program with one
+// Compare measures weir beside nginx, haproxy, caddy and varnish: the same work, in interleaved rounds, each program with one
 // worker alone on a processor of its own while load and upstream share another. The main figure is the processor time
 // a request costs, which the noise of a shared machine inflates but does not hide.
 package main
@@ -47,7 +47,7 @@ func parseOrder(args []string, stderr io.Writer) (order, error) {
 	flags := flag.NewFlagSet("compare", flag.ContinueOnError)
 	flags.SetOutput(stderr)
 	names := flags.String("scenario", "", "Comma-separated scenarios. Empty runs all: "+strings.Join(scenarioNames(), ",")+".")
-	only := flags.String("only", "", "Comma-separated programs to measure. Empty measures all: weir,nginx,haproxy,caddy.")
+	only := flags.String("only", "", "Comma-separated programs to measure. Empty measures all: weir,nginx,haproxy,caddy,varnish.")
 	flags.IntVar(&o.rounds, "rounds", 5, "Rounds of each scenario; the programs take turns in each.")
 	flags.IntVar(&o.seconds, "seconds", 4, "Seconds of load per program and round.")
 	flags.StringVar(&o.weir, "weir", "", "Binary of weir. Empty builds the one of this checkout.")
@@ -155,12 +155,12 @@ func scenarioNames() []string {
 
 func choosePeers(names string) ([]string, error) {
 	if names == "" {
-		return []string{"weir", "nginx", "haproxy", "caddy"}, nil
+		return []string{"weir", "nginx", "haproxy", "caddy", "varnish"}, nil
 	}
 	chosen := strings.Split(names, ",")
 	for _, name := range chosen {
 		if _, known := peers()[name]; !known {
-			return nil, fmt.Errorf("cannot find program %q: there are weir, nginx, haproxy, caddy", name)
+			return nil, fmt.Errorf("cannot find program %q: there are weir, nginx, haproxy, caddy, varnish", name)
 		}
 	}
 	return chosen, nil

@@ -45,7 +45,7 @@ func loaded(mode string) func(context.Context, *lab, scenario, *target) (sample,
 // costed adds what the work cost: the program's processor time per request, and how much others disturbed.
 func (l *lab) costed(t *target, work func() (sample, error)) (sample, error) {
 	began := time.Now()
-	cpuBefore, err := l.proc.cpu(t.process.pid())
+	cpuBefore, err := t.cpu(l.proc)
 	if err != nil {
 		return sample{}, err
 	}
@@ -54,7 +54,7 @@ func (l *lab) costed(t *target, work func() (sample, error)) (sample, error) {
 	if err != nil {
 		return sample{}, err
 	}
-	cpuAfter, err := l.proc.cpu(t.process.pid())
+	cpuAfter, err := t.cpu(l.proc)
 	if err != nil {
 		return sample{}, err
 	}

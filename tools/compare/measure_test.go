@@ -101,10 +101,11 @@ func TestTemplates(t *testing.T) {
 			}
 		}
 	}
-	plain := setting{Folder: "/f", Log: "/f/l", Listen: "127.0.0.1:1", Upstream: "127.0.0.1:2"}
+	plain := setting{Folder: "/f", Log: "/f/l", Memory: "/m", Listen: "127.0.0.1:1", Upstream: "127.0.0.1:2", UpstreamHost: "127.0.0.1", UpstreamPort: "2"}
 	secure := plain
 	secure.TLS, secure.Port, secure.H2 = &keyPair{"/f/c", "/f/k", "/f/b"}, "1", true
-	f("nginx", plain, "listen 127.0.0.1:1 backlog")
+	f("nginx", plain, "listen 127.0.0.1:1 backlog", "proxy_cache_path /m/")
+	f("varnish", plain, `.host = "127.0.0.1"`, `.port = "2"`)
 	f("nginx", secure, "listen 127.0.0.1:1 ssl http2 backlog", "/f/c", "/f/k", "TLSv1.3")
 	f("haproxy", plain, "bind 127.0.0.1:1 backlog 4096\n", "Proto http\n")
 	f("haproxy", secure, "ssl crt /f/b", "alpn h2,http/1.1\n", "Proto https\n")

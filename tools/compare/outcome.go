@@ -105,7 +105,7 @@ func (o outcome) table() string {
 // rivals are the programs that the others are divided by.
 func (o outcome) rivals() []string {
 	var rivals []string
-	for _, name := range []string{"nginx", "nginx-stock", "haproxy", "weir-quiet"} {
+	for _, name := range []string{"nginx", "nginx-stock", "haproxy", "varnish", "weir-quiet"} {
 		if slices.Contains(o.names, name) {
 			rivals = append(rivals, name)
 		}
@@ -183,6 +183,6 @@ func methodLine(o order, l *lab) string {
 	if len(l.pinProxy) > 0 {
 		where = fmt.Sprintf("each alone on processor %d with one worker, load and upstream on processor %d", o.proxyCPU, o.loadCPU)
 	}
-	return fmt.Sprintf("%d rounds of %d s in turns, %s; access log, forwarding headers and request id on for all. weir is weir at the rivals' work (a combined log line, the same fields); weir-default is weir as it comes (a JSON line, Forwarded and traceparent too); nginx-stock has its packager's buffers. Over TLS all have one certificate of ECDSA P-256, TLS 1.3, X25519 and AES-128-GCM. "+
+	return fmt.Sprintf("%d rounds of %d s in turns, %s; access log, forwarding headers and request id on for all. weir is weir at the rivals' work (a combined log line, the same fields); weir-default is weir as it comes (a JSON line, Forwarded and traceparent too); nginx-stock has its packager's buffers. nginx caches in files on a tmpfs, and varnishncsa writes varnish's log, which is counted. Over TLS all have one certificate of ECDSA P-256, TLS 1.3, X25519 and AES-128-GCM. "+
 		"Figures are medians; a ratio divides the medians of the first column, and below 1 is better.", o.rounds, o.seconds, where)
 }

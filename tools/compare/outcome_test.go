@@ -15,7 +15,7 @@ func measured(name string, values map[string][]float64) outcome {
 	i := slices.IndexFunc(scenarios(), func(s scenario) bool { return s.name == name })
 	s := scenarios()[i]
 	o := outcome{Name: s.name, Title: s.title, Samples: map[string][]sample{}, columns: s.columns}
-	for _, program := range []string{"weir", "weir-default", "nginx", "nginx-stock", "haproxy", "caddy", "weir-quiet"} {
+	for _, program := range []string{"weir", "weir-default", "nginx", "nginx-stock", "haproxy", "varnish", "caddy", "weir-quiet"} {
 		for _, value := range values[program] {
 			o.add(program, sample{CPUMicros: value, P99: value, KiBPerConnection: value, Failures: int(value),
 				RequestsPerSecond: 12345.6, P50: 0.5, Requests: 10})

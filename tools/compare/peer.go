@@ -9,6 +9,7 @@ import (
 	"slices"
 	"strings"
 	"text/template"
+	"time"
 )
 
 //go:embed rivals
@@ -21,10 +22,13 @@ type peer struct {
 	template string
 	// stock leaves a rival's buffers as its packager ships them.
 	stock bool
-	// arguments follow the program's name; CONFIG and FOLDER stand for the rendered configuration and the scratch folder.
+	// arguments follow the program's name; CONFIG, FOLDER and LISTEN stand for the rendered configuration, the scratch
+	// folder and the address.
 	arguments   []string
 	environment []string
 	versionArgs []string
+	// logger is a second command that writes the access log, for a program that does not by itself.
+	logger []string
 }
 
 func peers() map[string]peer {
@@ -49,6 +53,11 @@ func peers() map[string]peer {
 			name: "haproxy", program: "haproxy", template: "haproxy.cfg", versionArgs: []string{"-v"},
 			arguments: []string{"-db", "-f", "CONFIG"},
 		},
+		"varnish": {
+			name: "varnish", program: "varnishd", template: "varnish.vcl", versionArgs: []string{"-V"},
+			arguments: []string{"-F", "-j", "none", "-a", "LISTEN", "-f", "CONFIG", "-n", "FOLDER/varnish", "-s", "malloc,512m", "-t", "0", "-l", "256m", "-p", "thread_pools=1"},
+			logger:    []string{"varnishncsa", "-n", "FOLDER/varnish", "-t", "10", "-w", "FOLDER/varnish.log"},
+		},
 		"caddy": {
 			name: "caddy", program: "caddy", template: "Caddyfile", versionArgs: []string{"version"},
 			arguments:   []string{"run", "--adapter", "caddyfile", "--config", "CONFIG"},
@@ -60,14 +69,17 @@ func peers() map[string]peer {
 // setting fills the templates.
 type setting struct {
 	Folder, Log, Listen, Upstream string
-	Stock                         bool
+	// Memory is a folder on a tmpfs.
+	Memory string
+	Stock  bool
 	// TLS holds the files of the certificate; nil without TLS.
 	TLS *keyPair
 	// Budget is the requests a second that /budget/ gives each address, and Burst what may come at once.
 	Budget, Burst int
 	// Port is Listen's.
-	Port   string
-	H2, H3 bool
+	Port                       string
+	UpstreamHost, UpstreamPort string
+	H2, H3                     bool
 }
 
 // target is a running peer.
@@ -75,6 +87,7 @@ type target struct {
 	peer    peer
 	front   front
 	process *process
+	logger  *process // nil where the program writes its log by itself
 	address string
 	// control is the address of weir's control API.
 	control string
@@ -98,14 +111,47 @@ func (l *lab) startTarget(p peer, f front, hasDocument bool) (*target, error) {
 	if t.process, err = startProcess(l.folder, p.name, env, slices.Concat(l.pinProxy, argv), nil); err != nil {
 		return nil, err
 	}
-	if err := t.process.awaitListening(address); err != nil {
-		t.process.stop()
+	if err := l.awaitReady(t); err != nil {
+		t.stop()
 		return nil, err
 	}
 	if l.versions[p.program] == "" {
 		l.versions[p.program] = versionOf(l.programs[p.program], p.versionArgs...)
 	}
 	return t, nil
+}
+
+// awaitReady returns when the target listens, and what writes its log is there.
+func (l *lab) awaitReady(t *target) (err error) {
+	if err := t.process.awaitListening(t.address); err != nil || t.peer.logger == nil {
+		return err
+	}
+	argv := []string{l.programs[t.peer.logger[0]]}
+	for _, argument := range t.peer.logger[1:] {
+		argv = append(argv, l.fill(argument, ""))
+	}
+	if t.logger, err = startProcess(l.folder, t.peer.name+"-log", nil, slices.Concat(l.pinProxy, argv), nil); err != nil {
+		return err
+	}
+	return nil
+}
+
+// stop ends the target's programs.
+func (t *target) stop() {
+	if t.logger != nil {
+		t.logger.stop()
+	}
+	t.process.stop()
+}
+
+// cpu is the processor time that the target's programs have used.
+func (t *target) cpu(p procfs) (time.Duration, error) {
+	used, err := p.cpu(t.process.pid())
+	if err != nil || t.logger == nil {
+		return used, err
+	}
+	logging, err := p.cpu(t.logger.pid())
+	return used + logging, err
 }
 
 func (l *lab) commandLine(t *target, hasDocument bool) ([]string, error) {
@@ -118,7 +164,7 @@ func (l *lab) commandLine(t *target, hasDocument bool) ([]string, error) {
 		return nil, err
 	}
 	for _, argument := range t.peer.arguments {
-		argv = append(argv, l.fill(argument, configuration))
+		argv = append(argv, strings.ReplaceAll(l.fill(argument, configuration), "LISTEN", t.address))
 	}
 	return argv, nil
 }
@@ -164,7 +210,7 @@ func (l *lab) render(t *target) (string, error) {
 	defer file.Close()
 	values := setting{
 		Folder: l.folder, Log: filepath.Join(l.folder, t.peer.name+".log"),
-		Listen: t.address, Upstream: l.origin, Stock: t.peer.stock,
+		Listen: t.address, Upstream: l.origin, Memory: l.memory, Stock: t.peer.stock,
 		Budget: budget, Burst: budgetBurst,
 		H2: t.front.carries("h2"), H3: t.front.carries("h3"),
 	}
@@ -172,6 +218,9 @@ func (l *lab) render(t *target) (string, error) {
 		values.TLS = l.keyPair()
 	}
 	if _, values.Port, err = net.SplitHostPort(t.address); err != nil {
+		return "", err
+	}
+	if values.UpstreamHost, values.UpstreamPort, err = net.SplitHostPort(l.origin); err != nil {
 		return "", err
 	}
 	return path, form.Execute(file, values)

@@ -19,6 +19,7 @@ func (l *lab) writeDocument(t *target, generation int) (string, error) {
       - { path: /generation, methods: [GET], answer: { body: "%d" } }
       - { path: "/limited/{proxy+}", upstream: origin, rewrite: { stripPrefix: /limited }, limits: [limited] }
       - { path: "/budget/{proxy+}", upstream: origin, rewrite: { stripPrefix: /budget }, limits: [budget] }
+      - { path: "/cached/{proxy+}", upstream: origin, cache: { ttl: 1h } }
       - { path: $default, upstream: origin }
 upstreams:
   origin: { targets: [ "http://%s" ] }

@@ -24,6 +24,8 @@ type scenario struct {
 	isFresh bool
 	// rounds bounds them where one takes long and the figure hardly varies; 0 does not.
 	rounds int
+	// isCached is about answers that each program has in its cache.
+	isCached bool
 	// document makes weir start with -config and a document of its own in place of -upstream.
 	document bool
 }
@@ -64,7 +66,7 @@ func (s scenario) measure(ctx context.Context, l *lab) outcome {
 	var running []*target
 	defer func() {
 		for _, t := range running {
-			t.process.stop()
+			t.stop()
 		}
 	}()
 	var taking []peer
@@ -118,7 +120,7 @@ func (s scenario) take(ctx context.Context, l *lab, p peer, running []*target) (
 		if err != nil {
 			return sample{}, err
 		}
-		defer t.process.stop()
+		defer t.stop()
 		return s.once(ctx, l, s, t)
 	}
 	i := slices.IndexFunc(running, func(t *target) bool { return t.peer.name == p.name })
@@ -131,22 +133,33 @@ func (s scenario) start(ctx context.Context, l *lab, p peer) (*target, error) {
 	if err != nil {
 		return nil, err
 	}
-	if err := l.checkAnswers(ctx, t, "/size/"+path.Base(s.path)); err != nil {
-		t.process.stop()
+	if err := s.ready(ctx, l, t); err != nil {
+		t.stop()
 		return nil, err
-	}
-	if !s.isFresh {
-		if err := s.warm(ctx, l, t); err != nil {
-			t.process.stop()
-			return nil, err
-		}
 	}
 	return t, nil
 }
 
+func (s scenario) ready(ctx context.Context, l *lab, t *target) error {
+	if err := l.checkAnswers(ctx, t, "/size/"+path.Base(s.path)); err != nil {
+		return err
+	}
+	if s.isCached {
+		return s.fill(ctx, l, t)
+	}
+	if s.isFresh {
+		return nil
+	}
+	return s.warm(ctx, l, t)
+}
+
 func (s scenario) warm(ctx context.Context, l *lab, t *target) error {
 	if t.front.newest() == "http/1.1" {
-		_, err := l.wrk(ctx, t, "/size/"+path.Base(s.path), s.connections, 1)
+		where := "/size/" + path.Base(s.path)
+		if s.isCached {
+			where = s.path
+		}
+		_, err := l.wrk(ctx, t, where, s.connections, 1)
 		return err
 	}
 	_, err := l.load(ctx, t, s, "-mode", "saturate", "-duration", "1s")

@@ -17,6 +17,8 @@ func scenarios() []scenario {
 	swaps := column{"certificates swapped", func(s sample) float64 { return float64(s.Swaps) }, 0}
 	requests := column{"requests", func(s sample) float64 { return float64(s.Requests) }, 0}
 
+	clock := column{"µs/request by the clock", func(s sample) float64 { return 1e6 / s.RequestsPerSecond }, 1}
+
 	everyone := []string{"weir", "nginx", "haproxy", "caddy"}
 	everyForm := []string{"weir", "weir-default", "nginx", "nginx-stock", "haproxy", "caddy"}
 	saturated := []column{cpu, rate, p50, p99}
@@ -44,6 +46,14 @@ func scenarios() []scenario {
 		{name: "overload", title: "ten times the requests that an address is allowed: the accepted ones beside those without overload, 64 connections",
 			path: "/budget/size/1024", connections: 64, peers: []string{"weir", "nginx", "haproxy"},
 			columns: []column{slowdown, p99, cpu}, once: overload, document: true, isFresh: true},
+		{name: "cache-1k", title: "1 KiB answers from the cache, 64 connections, as fast as it goes", path: "/cached/1024", connections: 64,
+			peers: []string{"weir", "weir-default", "nginx", "haproxy", "varnish"}, columns: saturated, once: hits, document: true, isCached: true},
+		{name: "cache-16k", title: "16 KiB answers from the cache, 64 connections, as fast as it goes", path: "/cached/16384", connections: 64,
+			peers: []string{"weir", "nginx", "haproxy", "varnish"}, columns: saturated, once: hits, document: true, isCached: true},
+		{name: "cache-100k", title: "100 KiB answers from the cache, 16 connections, as fast as it goes", path: "/cached/102400", connections: 16,
+			peers: []string{"weir", "nginx", "varnish"}, columns: []column{clock, rate, cpu}, once: hits, document: true, isCached: true},
+		{name: "cache-1m", title: "1 MiB answers from the cache, 16 connections, as fast as it goes", path: "/cached/1048576", connections: 16,
+			peers: []string{"weir", "nginx", "varnish"}, columns: []column{clock, rate, cpu}, once: hits, document: true, isCached: true},
 		{name: "tls", title: "1 KiB answers over TLS 1.3 and HTTP/1.1, 64 connections, as fast as it goes", path: "/size/1024",
 			front: front{isTLS: true}, connections: 64, peers: everyone, columns: saturated, once: saturate},
 		{name: "handshake", title: "whole TLS 1.3 handshakes with ECDSA P-256, a request each, 16 at once", path: "/size/1024",

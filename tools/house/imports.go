@@ -32,10 +32,10 @@ func Allowed() map[string][]string {
 		// main → proxy → everything.
 		"weir": {"weir/proxy", "weir/proxy/config", zerolog},
 		"weir/proxy": {
-			"weir/cache", "weir/cache/policy", "weir/proxy/admin", "weir/proxy/auth", "weir/proxy/balance", "weir/proxy/config", "weir/proxy/exchange", "weir/proxy/front",
+			"weir/cache", "weir/cache/policy", "weir/cache/snapshot", "weir/proxy/admin", "weir/proxy/auth", "weir/proxy/balance", "weir/proxy/config", "weir/proxy/exchange", "weir/proxy/front",
 			"weir/proxy/grpc", "weir/proxy/h1", "weir/proxy/h2", "weir/proxy/h3", "weir/proxy/observe", "weir/proxy/plans",
 			"weir/proxy/route", "weir/proxy/upstream", "weir/proxy/wire", "weir/ratelimit", "weir/ratelimit/shared", "weir/tls",
-			fasthttp, zerolog, sys, "github.com/fsnotify/fsnotify",
+			fasthttp, zerolog, sys, "github.com/fsnotify/fsnotify", "github.com/klauspost/compress",
 		},
 
 		// What stands on others.
@@ -60,6 +60,8 @@ func Allowed() map[string][]string {
 		},
 
 		"weir/ratelimit/shared": {"weir/ratelimit", "github.com/redis/rueidis"},
+		"weir/cache/record":     {"weir/cache", "weir/cache/policy", "github.com/cespare/xxhash/v2"},
+		"weir/cache/snapshot":   {"weir/cache", "weir/cache/record", zerolog, sys, "github.com/cespare/xxhash/v2"},
 		"weir/cache":            {"weir/cache/policy", "github.com/cespare/xxhash/v2", "github.com/dgraph-io/ristretto/v2"},
 
 		// What knows nothing of weir.
@@ -81,12 +83,13 @@ func Allowed() map[string][]string {
 		"weir/loadtest":                   {},
 		"weir/ratelimit/shared/redistest": {},
 
-		"weir/tools/compare":  {sys},
-		"weir/tools/docs":     {"weir/proxy", "weir/proxy/config", "weir/proxy/exchange", "weir/proxy/observe"},
-		"weir/tools/house":    {},
-		"weir/tools/interop":  {sys},
-		"weir/tools/load":     {sys, "github.com/quic-go/quic-go"},
-		"weir/tools/upstream": {fasthttp, "github.com/fasthttp/websocket"},
+		"weir/tools/cachesuite": {},
+		"weir/tools/compare":    {sys},
+		"weir/tools/docs":       {"weir/proxy", "weir/proxy/config", "weir/proxy/exchange", "weir/proxy/observe"},
+		"weir/tools/house":      {},
+		"weir/tools/interop":    {sys},
+		"weir/tools/load":       {sys, "github.com/quic-go/quic-go"},
+		"weir/tools/upstream":   {fasthttp, "github.com/fasthttp/websocket"},
 	}
 }
 
@@ -95,7 +98,8 @@ func Allowed() map[string][]string {
 func TestsMayImport() []string {
 	return []string{
 		"github.com/aws/aws-sdk-go-v2", "github.com/aws/smithy-go",
-		"github.com/dunglas/httpsfv", "github.com/fasthttp/websocket", "github.com/prometheus/client_golang", "github.com/quic-go/qpack", "github.com/quic-go/quic-go", "github.com/rogpeppe/go-internal",
+		"github.com/dgraph-io/ristretto/v2", "github.com/dunglas/httpsfv", "github.com/fasthttp/websocket", "github.com/maypok86/otter/v2",
+		"github.com/prometheus/client_golang", "github.com/quic-go/qpack", "github.com/quic-go/quic-go", "github.com/rogpeppe/go-internal",
 		"github.com/rs/zerolog", "github.com/santhosh-tekuri/jsonschema/v6", "github.com/valyala/fasthttp",
 		"go.uber.org/goleak", "go.yaml.in/yaml/v3", "golang.org/x/net", "golang.org/x/sys", "golang.org/x/time", "pgregory.net/rapid",
 	}

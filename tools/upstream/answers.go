@@ -13,6 +13,7 @@ import (
 )
 
 const usage = `/ and /size/N          N bytes (1024)
+/cached/N/NAME         N bytes that may be kept for an hour; /cached/count tells how many such answers were given
 /delay/DURATION        1024 bytes after a while, e.g. /delay/50ms
 /status/N              an empty answer with that status
 /chunked/N             N bytes without a declared length

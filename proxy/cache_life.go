@@ -1,0 +1,43 @@
+package proxy
+
+import (
+	"context"
+	"time"
+
+	"weir/cache"
+	"weir/cache/snapshot"
+)
+
+// restoreFirst is how long a snapshot may keep a gateway from saying that it is
+// ready; what is not back by then comes back meanwhile.
+const restoreFirst = 2 * time.Second
+
+// openCache makes the cache, and begins to put back what a snapshot has of it.
+func (g *Gateway) openCache() error {
+	var err error
+	if g.cache, err = cache.New(cache.Config{Size: g.options.Cache.Size}); err != nil {
+		return err
+	}
+	if g.options.Cache.Snapshot != "" && !g.options.ephemeral {
+		g.restoring = snapshot.Load(g.cache, g.snapshotOptions())
+	}
+	return nil
+}
+
+func (g *Gateway) snapshotOptions() snapshot.Options {
+	return snapshot.Options{Path: g.options.Cache.Snapshot, Log: g.log}
+}
+
+// closeCache ends the cache. What a gateway has that has drained is kept.
+func (g *Gateway) closeCache() {
+	if g.cache == nil {
+		return
+	}
+	if g.restoring != nil {
+		g.restoring.Stop()
+		if g.state.Load() == draining {
+			_ = snapshot.Save(context.Background(), g.cache, g.snapshotOptions()) // it logs what goes wrong
+		}
+	}
+	g.cache.Close()
+}

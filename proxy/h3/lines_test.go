@@ -1,0 +1,119 @@
+package h3
+
+import (
+	"bufio"
+	"bytes"
+	"io"
+	"slices"
+	"strings"
+	"testing"
+
+	"weir/proxy/exchange"
+	"weir/proxy/wire"
+)
+
+// TestLinesAreFields holds that fields sent as lines are those sent one by one,
+// but those of a connection, which an answer kept for HTTP/1.1 may have.
+func TestLinesAreFields(t *testing.T) {
+	const fields = "Date: Sun, 06 Nov 1994 08:49:37 GMT\r\nContent-Type: text/css\r\nETag: \"1\"\r\nX-Empty: \r\n" +
+		"Set-Cookie: a=b\r\nset-cookie: c=d\r\nKeep-Alive: timeout=5\r\nX-Long: "
+	long := strings.Repeat("long ", 5000) + "end\r\n"
+	s := serve(t, testConfig(), func(x *exchange.Exchange) {
+		lines := []byte(fields + long)
+		if string(x.Target) == "/lines" {
+			x.Lines = lines
+		} else {
+			head := append(append(wire.AppendStatusLine(nil, 200, nil), lines...), '\r', '\n')
+			if err := x.Response.Read(bufio.NewReaderSize(bytes.NewReader(head), 64<<10)); err != nil {
+				t.Error(err)
+			}
+		}
+		x.Response.SetNoDefaultContentType(true)
+		x.Response.SetStatusCode(200)
+		x.Response.Set("X-Beside", "both")
+		x.Bytes = []byte("content")
+		_ = x.Front.Send(x)
+	})
+	c := dial(t, s)
+	c.uni(settings())
+	var got [2][]string
+	for i, path := range []string{"/fields", "/lines"} {
+		stream := c.open(section([2]string{":method", "GET"}, [2]string{":scheme", "https"}, [2]string{":authority", "h"}, [2]string{":path", path}))
+		_ = stream.Close()
+		fields, _, err := ReadFrames(stream).Next()
+		if err != nil {
+			t.Fatal(err)
+		}
+		got[i] = strings.Split(fields, "\n")
+		slices.Sort(got[i])
+	}
+	if !slices.Equal(got[0], got[1]) || !slices.Contains(got[1], "set-cookie: c=d") || slices.Contains(got[1], "keep-alive: timeout=5") {
+		t.Fatalf("got %q; want %q", got[1], got[0])
+	}
+}
+
+// stored is content that lies somewhere in pieces, of which every third is not
+// there at once.
+type stored struct {
+	list  [][]byte
+	taken int
+}
+
+func (p *stored) Take() []byte {
+	if p.Done() || len(p.list)%3 == 0 {
+		return nil
+	}
+	piece := p.list[0]
+	p.list = p.list[1:]
+	p.taken += len(piece)
+	return piece
+}
+
+func (p *stored) Read(b []byte) (int, error) {
+	if p.Done() {
+		return 0, io.EOF
+	}
+	n := copy(b, p.list[0])
+	if p.list[0] = p.list[0][n:]; len(p.list[0]) == 0 {
+		p.list = p.list[1:]
+	}
+	return n, nil
+}
+
+func (p *stored) Done() bool       { return len(p.list) == 0 }
+func (p *stored) Ready() bool      { return len(p.list)%3 != 0 || p.Done() }
+func (p *stored) Trailers() []byte { return []byte("X-End: yes\r\n") }
+func (p *stored) Close() error     { return nil }
+
+func TestContentInPieces(t *testing.T) {
+	var want []byte
+	var list [][]byte
+	for i := range 11 {
+		list = append(list, bytes.Repeat([]byte{byte('a' + i)}, 1+i*i*1000))
+		want = append(want, list[i]...)
+	}
+	taken := make(chan int, 1)
+	s := serve(t, testConfig(), func(x *exchange.Exchange) {
+		stream := &stored{list: slices.Clone(list)}
+		x.Response.SetStatusCode(200)
+		x.Stream, x.Length = stream, exchange.Chunked
+		if string(x.Target) == "/known" {
+			x.Length = int64(len(want))
+		}
+		_ = x.Front.Send(x)
+		if x.BytesOut != int64(len(want)) {
+			t.Errorf("%s: counted %d bytes; want %d", x.Target, x.BytesOut, len(want))
+		}
+		taken <- stream.taken
+	})
+	tr := client(t)
+	for _, path := range []string{"/known", "/chunked"} {
+		resp, content := do(t, tr, ask(t, "GET", s.url(path), nil))
+		if content != string(want) || resp.Trailer.Get("X-End") != "yes" {
+			t.Fatalf("%s: got %d bytes and %v; want %d", path, len(content), resp.Trailer, len(want))
+		}
+		if got := <-taken; got < len(want)/2 {
+			t.Fatalf("%s: %d bytes were taken; want most of %d", path, got, len(want))
+		}
+	}
+}
