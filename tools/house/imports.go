@@ -59,6 +59,7 @@ func Allowed() map[string][]string {
 			"weir/proxy/wire", "weir/tls", fasthttp,
 		},
 
+		"weir/cache/shared":     {"weir/cache", "weir/cache/record", "weir/ratelimit/shared", "github.com/redis/rueidis"},
 		"weir/ratelimit/shared": {"weir/ratelimit", "github.com/redis/rueidis"},
 		"weir/cache/record":     {"weir/cache", "weir/cache/policy", "github.com/cespare/xxhash/v2"},
 		"weir/cache/snapshot":   {"weir/cache", "weir/cache/record", zerolog, sys, "github.com/cespare/xxhash/v2"},
