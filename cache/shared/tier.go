@@ -38,7 +38,7 @@ type Tier struct {
 	mutex    sync.Mutex
 	since    time.Time
 	err      error
-	told     bool // the owner knows that it is away
+	told     bool               // the owner knows that it is away
 	unblock  context.CancelFunc // ends the wait for the next message
 	contact  time.Time          // when the stream was last read; the follower's own
 	position record.Position    // to begin at; the follower's own
