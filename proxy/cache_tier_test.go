@@ -9,12 +9,6 @@ import (
 	"weir/ratelimit/shared/redistest"
 )
 
-// purgeBy asks the control listener for a purge.
-func (g *testGateway) purgeBy(what string) *rawAnswer {
-	g.t.Helper()
-	return g.ask("POST", "/cache/purge", fmt.Sprintf("Content-Length: %d", len(what)), "", what)
-}
-
 func TestNodesShareTheCache(t *testing.T) {
 	t.Parallel()
 	redis := redistest.Start(t)
