@@ -21,6 +21,10 @@ type failure struct {
 func (g *Gateway) join(r *request) (goes, again bool) {
 	c := &r.caching
 	defer r.leaveCache()
+	how := observe.CacheCollapsed
+	if state, _, _ := c.fill.State(); state == cache.Answered {
+		how = observe.CacheHit // it is here, if not yet all of it
+	}
 	switch g.await(r, c.fill, c.rule.wait) {
 	case waitedOut:
 		return r.goAlone(c.forward, "who fetches it takes too long"), false
@@ -33,7 +37,6 @@ func (g *Gateway) join(r *request) (goes, again bool) {
 		if !g.cache.Selects(e, &c.key, r) {
 			return false, true
 		}
-		how := observe.CacheCollapsed
 		return g.answerStored(r, e, how), false
 	case cache.Failed:
 		return g.shareFailure(r, reason)
