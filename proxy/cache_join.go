@@ -33,8 +33,7 @@ func (g *Gateway) join(r *request) (goes, again bool) {
 		if !g.cache.Selects(e, &c.key, r) {
 			return false, true
 		}
-		how := observe.CacheCollapsed
-		return g.answerStored(r, e, how), false
+		return g.answerStored(r, e, observe.CacheCollapsed), false
 	case cache.Failed:
 		return g.shareFailure(r, reason)
 	}
@@ -53,6 +52,7 @@ func (g *Gateway) shareFailure(r *request, reason any) (goes, again bool) {
 	if why.refusal == nil {
 		return r.goAlone(r.caching.forward, "the upstream failed, and its answer is not for others"), false
 	}
+	r.caching.result = observe.CacheCollapsed
 	r.x.Cause = why.cause
 	return r.x.Refuse(why.refusal), false
 }

@@ -13,11 +13,16 @@ var nameCacheStatus = []byte("Cache-Status")
 // nearer to the origin have told.
 func (r *request) tellCache() {
 	c := &r.caching
-	if c.rule == nil || !c.rule.status || c.result == observe.NoCache {
+	if c.rule == nil || !c.rule.status {
 		return
 	}
 	b := append(r.field[:0], "weir"...)
 	switch c.result {
+	case observe.NoCache: // neither hit nor sent on: refused
+		if r.x.Refusal == nil {
+			return
+		}
+		c.detail = r.x.Refusal.Cause
 	case observe.CacheHit, observe.CacheStale, observe.CacheRefreshed:
 		b = append(b, "; hit"...)
 		b = appendTTL(b, c)
@@ -32,7 +37,7 @@ func (r *request) tellCache() {
 		if c.result == observe.CacheCollapsed {
 			b = append(b, "; collapsed"...)
 		}
-		if c.kept || c.result == observe.CacheCollapsed || c.result == observe.CacheRevalidated {
+		if r.x.Refusal == nil && (c.kept || c.result == observe.CacheCollapsed || c.result == observe.CacheRevalidated) {
 			b = appendTTL(b, c)
 		}
 	}

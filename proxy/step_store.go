@@ -1,6 +1,7 @@
 package proxy
 
 import (
+	"bytes"
 	"errors"
 	"net/textproto"
 	"slices"
@@ -101,7 +102,7 @@ func (d *fetching) outgrow(b *cache.Body) {
 func (g *Gateway) storedLines(r *request, kept []byte, drop [][]byte) []byte {
 	out, dated := append(make([]byte, 0, 512), kept...), lineOf(kept, "Date") != nil
 	for name, value := range r.x.Response.All() {
-		if !isStorable(r, string(name)) || slices.ContainsFunc(drop, func(d []byte) bool { return string(d) == string(name) }) {
+		if !isStorable(r, string(name)) || slices.ContainsFunc(drop, func(d []byte) bool { return bytes.EqualFold(d, name) }) {
 			continue
 		}
 		dated = dated || string(name) == "Date"
