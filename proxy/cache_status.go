@@ -1,13 +1,18 @@
 package proxy
 
 import (
+	"bytes"
 	"strconv"
 	"time"
 
 	"weir/proxy/observe"
 )
 
-var nameCacheStatus = []byte("Cache-Status")
+var (
+	nameCacheStatus = []byte("Cache-Status")
+	statusPrefix    = []byte("Cache-Status: ")
+	crlf            = []byte("\r\n")
+)
 
 // tellCache tells the client what the cache did (RFC 9211), behind what caches
 // nearer to the origin have told.
@@ -45,6 +50,11 @@ func (r *request) tellCache() {
 		b = append(append(append(b, `; detail="`...), c.detail...), '"')
 	}
 	r.field = b
+	for bytes.HasPrefix(r.x.Lines, statusPrefix) { // what is stored would come behind
+		line, rest, _ := bytes.Cut(r.x.Lines, crlf)
+		r.x.Response.AddBytesKV(nameCacheStatus, line[len(statusPrefix):])
+		r.x.Lines = rest
+	}
 	r.x.Response.AddBytesKV(nameCacheStatus, b)
 }
 
