@@ -122,7 +122,7 @@ func (c *cacheCase) read(line string) bool {
 	default:
 		target, fields, _ := strings.Cut(rest, " ")
 		c.steps = append(c.steps, &cacheStep{line: line, method: word, target: target, fields: items(fields)})
-		return word == strings.ToUpper(word) && strings.HasPrefix(target, "/")
+		return word == strings.ToUpper(word) && (strings.HasPrefix(target, "/") || strings.HasPrefix(target, "http://"))
 	}
 	return true
 }
@@ -228,10 +228,10 @@ func (c *cacheCase) run(t *testing.T, g *testGateway, number int) {
 		c.mu.Lock()
 		c.now = s
 		c.mu.Unlock()
-		host, body := fmt.Sprintf("c%d.example", number), ""
-		request := ""
+		host, body, request := fmt.Sprintf("c%d.example", number), "", ""
+		hosts := strings.NewReplacer("$other", "other"+host[1:], "$host", host, "$HOST", strings.ToUpper(host))
 		for _, field := range s.fields {
-			field = strings.ReplaceAll(dated(field), "$other", fmt.Sprintf("other%d.example", number))
+			field = hosts.Replace(dated(field))
 			text, isBody := strings.CutPrefix(field, "= ")
 			name, value, _ := strings.Cut(field, ": ")
 			switch {
@@ -244,7 +244,7 @@ func (c *cacheCase) run(t *testing.T, g *testGateway, number int) {
 				request += field + "\r\n"
 			}
 		}
-		a := g.exchange(s.method + " " + s.target + " HTTP/1.1\r\nHost: " + host + "\r\n" + request + "\r\n" + body)
+		a := g.exchange(s.method + " " + hosts.Replace(s.target) + " HTTP/1.1\r\nHost: " + host + "\r\n" + request + "\r\n" + body)
 		g.settled(func() bool { return len(s.answers) == 0 }, &c.mu)
 		if a.Status != s.status {
 			t.Errorf("%s: got %d %v; want %d", s.line, a.Status, a.Header, s.status)
