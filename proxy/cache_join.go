@@ -56,6 +56,7 @@ func (g *Gateway) shareFailure(r *request, reason any) (goes, again bool) {
 	if why.refusal == nil {
 		return r.goAlone(r.caching.forward, "the upstream failed, and its answer is not for others"), false
 	}
+	r.caching.result = observe.CacheCollapsed
 	r.x.Cause = why.cause
 	return r.x.Refuse(why.refusal), false
 }

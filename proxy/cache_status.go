@@ -1,23 +1,33 @@
 package proxy
 
 import (
+	"bytes"
 	"strconv"
 	"time"
 
 	"weir/proxy/observe"
 )
 
-var nameCacheStatus = []byte("Cache-Status")
+var (
+	nameCacheStatus = []byte("Cache-Status")
+	statusPrefix    = []byte("Cache-Status: ")
+	crlf            = []byte("\r\n")
+)
 
 // tellCache tells the client what the cache did (RFC 9211), behind what caches
 // nearer to the origin have told.
 func (r *request) tellCache() {
 	c := &r.caching
-	if c.rule == nil || !c.rule.status || c.result == observe.NoCache {
+	if c.rule == nil || !c.rule.status {
 		return
 	}
 	b := append(r.field[:0], "weir"...)
 	switch c.result {
+	case observe.NoCache: // neither hit nor sent on: refused
+		if r.x.Refusal == nil {
+			return
+		}
+		c.detail = r.x.Refusal.Cause
 	case observe.CacheHit, observe.CacheStale, observe.CacheRefreshed:
 		b = append(b, "; hit"...)
 		b = appendTTL(b, c)
@@ -32,7 +42,7 @@ func (r *request) tellCache() {
 		if c.result == observe.CacheCollapsed {
 			b = append(b, "; collapsed"...)
 		}
-		if c.kept || c.result == observe.CacheCollapsed || c.result == observe.CacheRevalidated {
+		if r.x.Refusal == nil && (c.kept || c.result == observe.CacheCollapsed || c.result == observe.CacheRevalidated) {
 			b = appendTTL(b, c)
 		}
 	}
@@ -40,6 +50,11 @@ func (r *request) tellCache() {
 		b = append(append(append(b, `; detail="`...), c.detail...), '"')
 	}
 	r.field = b
+	for bytes.HasPrefix(r.x.Lines, statusPrefix) { // what is stored would come behind
+		line, rest, _ := bytes.Cut(r.x.Lines, crlf)
+		r.x.Response.AddBytesKV(nameCacheStatus, line[len(statusPrefix):])
+		r.x.Lines = rest
+	}
 	r.x.Response.AddBytesKV(nameCacheStatus, b)
 }
 

@@ -3,6 +3,7 @@ package proxy
 import (
 	"fmt"
 	"runtime/debug"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -35,6 +36,7 @@ type fetching struct {
 	requested time.Time
 	answer    policy.Answer
 	verdict   policy.Verdict
+	private   []byte // field lines for the request that leads alone
 
 	// owners are the goroutine of the fetch and the request that leads: what the
 	// fetch has taken is given back when both are through with it.
@@ -174,7 +176,7 @@ func (d *fetching) free() {
 	d.waits.Store(nil)
 	d.asked.Reset()
 	clear(d.lines[:cap(d.lines)])
-	d.answer, d.verdict = policy.Answer{}, policy.Verdict{}
+	d.answer, d.verdict, d.private = policy.Answer{}, policy.Verdict{}, nil
 	fetchings.Put(d)
 }
 
@@ -200,11 +202,16 @@ func (g *Gateway) obtain(r *request) bool {
 	case cache.Answered:
 		r.takeCounts(d)
 		c.detail = d.r.caching.detail
+		how := observe.CacheMiss
 		if c.found != nil && e.Body == c.found.Body {
-			return g.answerStored(r, e, observe.CacheRevalidated)
+			how = observe.CacheRevalidated
 		}
-		c.kept = true
-		return g.answerStored(r, e, observe.CacheMiss)
+		c.kept = how == observe.CacheMiss
+		g.answerStored(r, e, how)
+		if len(d.private) > 0 && r.x.Refusal == nil {
+			r.x.Lines = slices.Concat(r.x.Lines, d.private)
+		}
+		return false
 	case cache.Failed:
 		why := reason.(*failure)
 		if g.rescue(r, why.status) {
