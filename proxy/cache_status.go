@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"weir/proxy/observe"
+	"weir/proxy/wire"
 )
 
 var nameCacheStatus = []byte("Cache-Status")
@@ -40,6 +41,11 @@ func (r *request) tellCache() {
 		b = append(append(append(b, `; detail="`...), c.detail...), '"')
 	}
 	r.field = b
+	if r.x.Lines != nil {
+		c.head = wire.AppendField(c.head, nameCacheStatus, b)
+		r.x.Lines = c.head
+		return
+	}
 	r.x.Response.AddBytesKV(nameCacheStatus, b)
 }
 

@@ -39,10 +39,14 @@ type caching struct {
 	warning  bool          // a wish to have the answer replaced was not heeded
 }
 
-// read takes from the request's head what concerns the cache.
-func (c *caching) read(h *fasthttp.RequestHeader) {
+// read takes from the request's head what concerns the cache; plain tells that
+// there is no such field.
+func (c *caching) read(h *fasthttp.RequestHeader, plain bool) {
 	c.asks.Reset()
 	c.asks.Method = h.Method()
+	if plain {
+		return
+	}
 	for name, value := range h.AllInOrder() {
 		if policy.Concerns(name) {
 			c.asks.Add(name, value)

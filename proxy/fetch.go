@@ -74,7 +74,7 @@ func (d *fetching) start(r *request) {
 	own.params, own.rest, own.fields = r.params, append([]byte(nil), r.rest...), r.fields
 	c := &own.caching
 	c.rule, c.fetch, c.fetched = r.caching.rule, d, true
-	c.read(&d.asked)
+	c.read(&d.asked, from.Plain)
 	d.r = own
 	d.prepare()
 	c.wanted = r.caching.refreshing
@@ -185,7 +185,7 @@ func (g *Gateway) obtain(r *request) bool {
 	d := c.fetch
 	d.start(r)
 	if c.refreshing {
-		return g.answerStored(r, c.found, observe.CacheRefreshed)
+		return g.answerStored(r, c.found, g.resident(c.found), observe.CacheRefreshed)
 	}
 	if g.await(r, c.fill, 0) == clientLeft {
 		return r.x.Refuse(exchange.ClientGone)
@@ -195,10 +195,10 @@ func (g *Gateway) obtain(r *request) bool {
 	case cache.Answered:
 		r.takeCounts(d)
 		if c.found != nil && e.Body == c.found.Body {
-			return g.answerStored(r, e, observe.CacheRevalidated)
+			return g.answerStored(r, e, g.resident(e), observe.CacheRevalidated)
 		}
 		c.kept = true
-		return g.answerStored(r, e, observe.CacheMiss)
+		return g.answerStored(r, e, g.resident(e), observe.CacheMiss)
 	case cache.Failed:
 		why := reason.(*failure)
 		if g.rescue(r, why.status) {

@@ -72,6 +72,7 @@ type Exchange struct {
 	Request       fasthttp.RequestHeader
 	Target        []byte // request target in origin form, as received
 	Authority     []byte // host and port that the request names (RFC 9110 §7.1)
+	Plain         bool   // none of its fields concerns caches; false where that is not known
 	RequestLength int64  // bytes, 0 without a body, or Chunked
 	RequestBody   Body   // nil without a body
 	RequestBytes  []byte // the whole body, once buffered; RequestBody is then done
@@ -122,6 +123,7 @@ func (x *Exchange) Reset() {
 	x.Request.Reset()
 	x.Response.Reset()
 	target, authority, path, id := x.Target[:0], x.Authority[:0], x.Path[:0], x.RequestID[:0]
+	x.Plain = false
 	x.Front, x.Start, x.Malformed = nil, time.Time{}, nil
 	x.Target, x.Authority, x.Path, x.RequestID = target, authority, path, id
 	x.RequestLength, x.RequestBody, x.RequestBytes = 0, nil, nil
