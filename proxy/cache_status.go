@@ -5,7 +5,6 @@ import (
 	"time"
 
 	"weir/proxy/observe"
-	"weir/proxy/wire"
 )
 
 var nameCacheStatus = []byte("Cache-Status")
@@ -17,11 +16,21 @@ func (r *request) tellCache() {
 	if c.rule == nil || !c.rule.status || c.result == observe.NoCache {
 		return
 	}
-	b := append(r.field[:0], "weir"...)
+	if r.x.Lines != nil { // of a stored answer, which stand in c.head
+		c.head = append(r.appendCacheStatus(append(c.head, "Cache-Status: "...)), '\r', '\n')
+		r.x.Lines = c.head
+		return
+	}
+	r.field = r.appendCacheStatus(r.field[:0])
+	r.x.Response.AddBytesKV(nameCacheStatus, r.field)
+}
+
+func (r *request) appendCacheStatus(b []byte) []byte {
+	c := &r.caching
+	b = append(b, "weir"...)
 	switch c.result {
 	case observe.CacheHit, observe.CacheStale, observe.CacheRefreshed:
-		b = append(b, "; hit"...)
-		b = appendTTL(b, c)
+		b = appendTTL(append(b, "; hit"...), c)
 	default:
 		b = append(append(b, "; fwd="...), c.forward...)
 		if r.x.UpstreamStatus != 0 {
@@ -40,13 +49,7 @@ func (r *request) tellCache() {
 	if c.detail != "" {
 		b = append(append(append(b, `; detail="`...), c.detail...), '"')
 	}
-	r.field = b
-	if r.x.Lines != nil {
-		c.head = wire.AppendField(c.head, nameCacheStatus, b)
-		r.x.Lines = c.head
-		return
-	}
-	r.x.Response.AddBytesKV(nameCacheStatus, b)
+	return b
 }
 
 // appendTTL appends for how much longer the answer is fresh, in step with Age.

@@ -123,11 +123,10 @@ func (x *Exchange) Reset() {
 	x.Request.Reset()
 	x.Response.Reset()
 	target, authority, path, id := x.Target[:0], x.Authority[:0], x.Path[:0], x.RequestID[:0]
-	x.Plain = false
 	x.Front, x.Start, x.Malformed = nil, time.Time{}, nil
 	x.Target, x.Authority, x.Path, x.RequestID = target, authority, path, id
 	x.RequestLength, x.RequestBody, x.RequestBytes = 0, nil, nil
-	x.Old, x.Secure, x.TLS, x.MaxBody = false, false, nil, 0
+	x.Plain, x.Old, x.Secure, x.TLS, x.MaxBody = false, false, false, nil, 0
 	x.Client, x.Peer, x.Scheme, x.Query, x.HasQuery = netip.Addr{}, netip.AddrPort{}, "", nil, false
 	x.Listener, x.Protocol, x.Shard = "", "", 0
 	x.Lines, x.Bytes, x.Stream, x.Tunnel, x.Length, x.Refusal, x.Cause, x.Limits = nil, nil, nil, nil, 0, nil, nil, TunnelLimits{}
