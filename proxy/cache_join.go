@@ -37,7 +37,7 @@ func (g *Gateway) join(r *request) (goes, again bool) {
 		if !g.cache.Selects(e, &c.key, r) {
 			return false, true
 		}
-		return g.answerStored(r, e, how), false
+		return g.answerStored(r, e, g.resident(e), how), false
 	case cache.Failed:
 		return g.shareFailure(r, reason)
 	}
@@ -65,10 +65,14 @@ func (g *Gateway) shareFailure(r *request, reason any) (goes, again bool) {
 // is allowed (RFC 5861 §4); status is 0 without any answer.
 func (g *Gateway) rescue(r *request, status int) bool {
 	c := &r.caching
-	if c.found == nil || !c.rule.rules.MayRescue(&c.found.Terms, &c.asks, g.resident(c.found), status) {
+	if c.found == nil {
 		return false
 	}
-	g.answerStored(r, c.found, observe.CacheStale)
+	resident := g.resident(c.found)
+	if !c.rule.rules.MayRescue(&c.found.Terms, &c.asks, resident, status) {
+		return false
+	}
+	g.answerStored(r, c.found, resident, observe.CacheStale)
 	return true
 }
 

@@ -1,18 +1,13 @@
 package proxy
 
 import (
-	"bytes"
 	"strconv"
 	"time"
 
 	"weir/proxy/observe"
 )
 
-var (
-	nameCacheStatus = []byte("Cache-Status")
-	statusPrefix    = []byte("Cache-Status: ")
-	crlf            = []byte("\r\n")
-)
+var nameCacheStatus = []byte("Cache-Status")
 
 // tellCache tells the client what the cache did (RFC 9211), behind what caches
 // nearer to the origin have told.
@@ -21,16 +16,28 @@ func (r *request) tellCache() {
 	if c.rule == nil || !c.rule.status {
 		return
 	}
-	b := append(r.field[:0], "weir"...)
-	switch c.result {
-	case observe.NoCache: // neither hit nor sent on: refused
+	if c.result == observe.NoCache {
 		if r.x.Refusal == nil {
 			return
 		}
 		c.detail = r.x.Refusal.Cause
+	}
+	if r.x.Lines != nil { // of a stored answer, which stand in c.head
+		c.head = append(r.appendCacheStatus(append(c.head, "Cache-Status: "...)), '\r', '\n')
+		r.x.Lines = c.head
+		return
+	}
+	r.field = r.appendCacheStatus(r.field[:0])
+	r.x.Response.AddBytesKV(nameCacheStatus, r.field)
+}
+
+func (r *request) appendCacheStatus(b []byte) []byte {
+	c := &r.caching
+	b = append(b, "weir"...)
+	switch c.result {
+	case observe.NoCache: // neither hit nor sent on
 	case observe.CacheHit, observe.CacheStale, observe.CacheRefreshed:
-		b = append(b, "; hit"...)
-		b = appendTTL(b, c)
+		b = appendTTL(append(b, "; hit"...), c)
 	default:
 		b = append(append(b, "; fwd="...), c.forward...)
 		if r.x.UpstreamStatus != 0 {
@@ -49,13 +56,7 @@ func (r *request) tellCache() {
 	if c.detail != "" {
 		b = append(append(append(b, `; detail="`...), c.detail...), '"')
 	}
-	r.field = b
-	for bytes.HasPrefix(r.x.Lines, statusPrefix) { // what is stored would come behind
-		line, rest, _ := bytes.Cut(r.x.Lines, crlf)
-		r.x.Response.AddBytesKV(nameCacheStatus, line[len(statusPrefix):])
-		r.x.Lines = rest
-	}
-	r.x.Response.AddBytesKV(nameCacheStatus, b)
+	return b
 }
 
 // appendTTL appends for how much longer the answer is fresh, in step with Age.

@@ -3,7 +3,6 @@ package proxy
 import (
 	"fmt"
 	"runtime/debug"
-	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -78,7 +77,7 @@ func (d *fetching) start(r *request) {
 	own.params, own.rest, own.fields = r.params, append([]byte(nil), r.rest...), r.fields
 	c := &own.caching
 	c.rule, c.fetch, c.fetched = r.caching.rule, d, true
-	c.read(&d.asked)
+	c.read(&d.asked, from.Plain)
 	d.r = own
 	d.prepare()
 	c.wanted = r.caching.refreshing
@@ -192,7 +191,7 @@ func (g *Gateway) obtain(r *request) bool {
 	d := c.fetch
 	d.start(r)
 	if c.refreshing {
-		return g.answerStored(r, c.found, observe.CacheRefreshed)
+		return g.answerStored(r, c.found, g.resident(c.found), observe.CacheRefreshed)
 	}
 	if g.await(r, c.fill, 0) == clientLeft {
 		return r.x.Refuse(exchange.ClientGone)
@@ -207,9 +206,10 @@ func (g *Gateway) obtain(r *request) bool {
 			how = observe.CacheRevalidated
 		}
 		c.kept = how == observe.CacheMiss
-		g.answerStored(r, e, how)
+		g.answerStored(r, e, g.resident(e), how)
 		if len(d.private) > 0 && r.x.Refusal == nil {
-			r.x.Lines = slices.Concat(r.x.Lines, d.private)
+			c.head = append(c.head, d.private...)
+			r.x.Lines = c.head
 		}
 		return false
 	case cache.Failed:
