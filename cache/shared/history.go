@@ -228,11 +228,13 @@ func (h *history) mine(position record.Position, number, now uint64) {
 	h.append(position, 0, now) // of long ago
 }
 
-// again takes all of this node's messages of late for not seen: the stream is lost.
-func (h *history) again() {
+// again begins to read anew, because the stream is lost: what was stored before
+// base means nothing, and this node's messages of late were not seen.
+func (h *history) again(base record.Position, number uint64) {
 	h.mutex.Lock()
 	defer h.mutex.Unlock()
-	h.known, h.seen = false, record.Position{}
+	h.seen = record.Position{}
+	h.base, h.most, h.known, h.passed = base, number, true, h.passed[:0]
 	for i := range h.own {
 		if time.Since(h.own[i].made) < resending {
 			h.own[i].seen, h.own[i].sent = false, time.Now()
