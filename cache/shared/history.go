@@ -17,6 +17,8 @@ const (
 	// resending is for how long this node's messages are kept after they were seen:
 	// they are sent again if Redis loses the stream.
 	resending = 10 * time.Minute
+	// rereading is the time that reading the whole stream may take before they are.
+	rereading = 300 * time.Millisecond
 )
 
 // history says what positions in the stream mean in numbers of the first tier's
@@ -237,7 +239,11 @@ func (h *history) again(base record.Position, number uint64) {
 	h.base, h.most, h.known, h.passed = base, number, true, h.passed[:0]
 	for i := range h.own {
 		if time.Since(h.own[i].made) < resending {
-			h.own[i].seen, h.own[i].sent = false, time.Now()
+			o := &h.own[i]
+			if o.seen { // it may still be there: that is known soon
+				o.sent = time.Now().Add(rereading - overdue)
+			}
+			o.seen = false
 		}
 	}
 }
