@@ -1,7 +1,9 @@
 package shared
 
 import (
+	"cmp"
 	"math"
+	"slices"
 	"sort"
 	"sync"
 	"time"
@@ -13,7 +15,7 @@ const (
 	// mostPassed bounds the messages of the stream that are remembered.
 	mostPassed = 1 << 14
 	// mostOwn bounds those of this node that wait to be seen in the stream.
-	mostOwn = 1 << 13
+	mostOwn = 1 << 12
 	// resending is for how long this node's messages are kept after they were seen:
 	// they are sent again if Redis loses the stream.
 	resending = 10 * time.Minute
@@ -33,7 +35,8 @@ type history struct {
 	most   uint64
 	known  bool // there is a base
 	passed []passed
-	own    []own
+	own    []own  // what was not seen in the stream, in order
+	done   []own  // what was, of late
 	last   uint64 // number of the last of own
 	ids    [2]map[string]struct{}
 }
@@ -52,8 +55,7 @@ type own struct {
 	floor   uint64 // its purge has a greater number here
 	made    time.Time
 	sent    time.Time // zero if it is to be sent
-	seen    bool
-	later   bool // there is no hurry
+	later   bool      // there is no hurry
 }
 
 // reset forgets what was before position: number is what the first tier has
@@ -108,10 +110,8 @@ func (h *history) born(at record.Position, now uint64) (uint64, bool) {
 	if i < len(h.passed) {
 		now = min(now, h.passed[i].least)
 	}
-	for i := range h.own {
-		if !h.own[i].seen {
-			return min(now, h.own[i].floor), true // the first is the least
-		}
+	if len(h.own) > 0 {
+		now = min(now, h.own[0].floor)
 	}
 	return now, true
 }
@@ -136,14 +136,9 @@ func (h *history) position(born uint64) (record.Position, bool) {
 func (h *history) add(m message, floor uint64, later bool) *message {
 	h.mutex.Lock()
 	defer h.mutex.Unlock()
-	h.tidy()
-	if h.waiting() >= mostOwn {
-		for i := range h.own {
-			if !h.own[i].seen {
-				floor = min(floor, h.own[i].floor)
-			}
-		}
-		h.own, m = h.own[:0], message{origin: m.origin}
+	if len(h.own) >= mostOwn {
+		floor, h.own = h.own[0].floor, h.own[:0]
+		m = message{origin: m.origin}
 	}
 	h.last++
 	m.number = h.last
@@ -151,29 +146,11 @@ func (h *history) add(m message, floor uint64, later bool) *message {
 	return &m
 }
 
-// tidy drops what was seen long ago.
-func (h *history) tidy() {
-	drop := 0
-	for drop < len(h.own) && h.own[drop].seen && (time.Since(h.own[drop].made) > resending || len(h.own)-drop > mostOwn) {
-		drop++
-	}
-	h.own = append(h.own[:0], h.own[drop:]...)
-}
-
-func (h *history) waiting() (n int) {
-	for i := range h.own {
-		if !h.own[i].seen {
-			n++
-		}
-	}
-	return n
-}
-
 // pending returns how many of this node's messages were not seen in the stream.
 func (h *history) pending() int {
 	h.mutex.Lock()
 	defer h.mutex.Unlock()
-	return h.waiting()
+	return len(h.own)
 }
 
 // isWaiting tells whether the same is to be sent already.
@@ -181,7 +158,7 @@ func (h *history) isWaiting(host, path, query string) bool {
 	h.mutex.Lock()
 	defer h.mutex.Unlock()
 	for i := range h.own {
-		if o := &h.own[i]; !o.seen && o.sent.IsZero() && o.later && o.message.purge.Host == host &&
+		if o := &h.own[i]; o.sent.IsZero() && o.later && o.message.purge.Host == host &&
 			o.message.purge.Path == path && o.message.purge.Query == query {
 			return true
 		}
@@ -196,7 +173,7 @@ func (h *history) unsent(most int, overdue time.Duration, later bool) []message 
 	defer h.mutex.Unlock()
 	var list []message
 	for i := range h.own {
-		if o := &h.own[i]; len(list) < most && !o.seen && o.later == later && (o.sent.IsZero() || time.Since(o.sent) > overdue) {
+		if o := &h.own[i]; len(list) < most && o.later == later && (o.sent.IsZero() || time.Since(o.sent) > overdue) {
 			o.sent = time.Now()
 			list = append(list, o.message)
 		}
@@ -220,14 +197,17 @@ func (h *history) sent(number uint64) {
 func (h *history) mine(position record.Position, number, now uint64) {
 	h.mutex.Lock()
 	defer h.mutex.Unlock()
-	for i := range h.own {
-		if o := &h.own[i]; o.number == number {
-			o.seen = true
-			h.append(position, o.floor, now)
-			return
-		}
+	i := slices.IndexFunc(h.own, func(o own) bool { return o.number == number })
+	if i < 0 {
+		h.append(position, 0, now) // of long ago
+		return
 	}
-	h.append(position, 0, now) // of long ago
+	h.append(position, h.own[i].floor, now)
+	if len(h.done) == mostOwn {
+		h.done = slices.Delete(h.done, 0, mostOwn/4)
+	}
+	h.done = append(h.done, h.own[i])
+	h.own = slices.Delete(h.own, i, i+1)
 }
 
 // again begins to read anew, because the stream is lost: what was stored before
@@ -237,15 +217,14 @@ func (h *history) again(base record.Position, number uint64) {
 	defer h.mutex.Unlock()
 	h.seen = record.Position{}
 	h.base, h.most, h.known, h.passed = base, number, true, h.passed[:0]
-	for i := range h.own {
-		if time.Since(h.own[i].made) < resending {
-			o := &h.own[i]
-			if o.seen { // it may still be there: that is known soon
-				o.sent = time.Now().Add(rereading - overdue)
-			}
-			o.seen = false
+	for _, o := range h.done {
+		if time.Since(o.made) < resending {
+			o.sent = time.Now().Add(rereading - overdue) // it may still be there: that is known soon
+			h.own = append(h.own, o)
 		}
 	}
+	h.done = h.done[:0]
+	slices.SortFunc(h.own, func(a, b own) int { return cmp.Compare(a.number, b.number) })
 }
 
 // isNew tells whether a message of another node is seen for the first time, as

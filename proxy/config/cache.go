@@ -27,6 +27,7 @@ type Cache struct {
 	Key      *CacheKey      `yaml:"key" doc:"What answers are told apart by."`
 	Collapse *CacheCollapse `yaml:"collapse" doc:"How requests for the same answer wait for one fetch."`
 	Compress *bool          `yaml:"compress" default:"false" doc:"Keeps text as gzip, and gives it so to clients that take it."`
+	Shared   *bool          `yaml:"shared" default:"false" doc:"Keeps answers in redis too, where all nodes that use it find them. Purges reach all nodes that share something."`
 	Status   *bool          `yaml:"cacheStatus" default:"true" doc:"Whether answers tell by Cache-Status what the cache did (RFC 9211)."`
 
 	Invalidation *CacheInvalidation `yaml:"invalidation" doc:"Who may have an answer replaced by Cache-Control: max-age=0, in mode aws."`

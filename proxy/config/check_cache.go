@@ -210,6 +210,9 @@ func paramsOf(paths []string) (names []string) {
 
 // cache checks what is wrong whatever the mode is.
 func (r *routeChecker) cache(c *Cache, at *place) {
+	if c.Shared != nil && *c.Shared {
+		r.sharedBy("yes", at)
+	}
 	for _, status := range inOrder(c.Statuses, at.kid("statuses")) {
 		r.complainKey(at.kid("statuses").kid(status), checkStatus(status))
 	}

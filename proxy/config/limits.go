@@ -92,9 +92,9 @@ type Quota struct {
 	WhenAway string `yaml:"whenAway" enum:"local|open|closed" default:"local" needs:"shared" doc:"What holds while redis cannot be asked: local counts here, open lets everything through, closed refuses everything."`
 }
 
-// Redis is the server by which nodes share limits and quotas.
+// Redis is the server by which nodes share limits, quotas and caches.
 type Redis struct {
-	_ struct{} `doc:"The Redis or Valkey by which nodes share limits and quotas."`
+	_ struct{} `doc:"The Redis or Valkey by which nodes share limits, quotas and caches."`
 
 	Addresses []string  `yaml:"addresses" required:"true" pattern:"^.+:[0-9]+$" example:"10.0.0.7:6379" doc:"host:port of the server, of some nodes of a Cluster, or of the Sentinels."`
 	Username  string    `yaml:"username" doc:"The user, where there are several."`
