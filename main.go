@@ -59,7 +59,7 @@ func run(ctx context.Context, args, environ []string, stdout, stderr io.Writer) 
 	if door.Check || door.Explain != "" {
 		return door.Examine(source, stdout, stderr)
 	}
-	defer proxy.TuneCollector(door.Options.HeapFloor)()
+	defer proxy.TuneCollector(door.Options.HeapFloor, proxy.CacheMemory{})()
 	log := zerolog.New(stderr).With().Timestamp().Logger()
 	g, err := proxy.New(door.Options, source, version, log)
 	if err != nil {

@@ -307,7 +307,7 @@ func (b *Body) Whole() []byte {
 func (b *Body) Cost() int64 {
 	n := int64(bodyBytes)
 	for p := b.first.Load(); p != nil; p = p.next.Load() {
-		n += int64(cap(p.bytes))
+		n += roundUp(uintptr(cap(p.bytes)))
 		if p != &b.only {
 			n += pieceBytes
 		}

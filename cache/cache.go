@@ -19,6 +19,10 @@ type Config struct {
 // smallestSize is what a cache takes at least: below it is little but tables.
 const smallestSize = 1 << 20
 
+// garbage is which part of the size is left to what the collector has not found
+// yet: one of 8. A process that wants to keep to the size has to collect as often.
+const garbage = 8
+
 // Cache keeps answers. New makes it; everything but Close may be called at once.
 type Cache struct {
 	began  time.Time
@@ -54,7 +58,7 @@ func New(config Config) (*Cache, error) {
 		purges:  newPurges(config.Size),
 		passes:  new(passes),
 		size:    config.Size,
-		room:    config.Size - fixedCost(config.Size),
+		room:    config.Size - config.Size/garbage - fixedCost(config.Size),
 		sweeper: newSweeper(),
 		ending:  make(chan struct{}),
 	}

@@ -3,7 +3,7 @@ package cache
 import "unsafe"
 
 // What is taken for each slot beside what it refers to: by ristretto's two maps,
-// measured (TestCostOfSlots), and by the sweep's list.
+// measured (TestCostIsMemory), and by the sweep's list.
 const bookkeeping = 150 + 8
 
 // costNow returns the bytes of memory that a slot takes, 0 where nothing is in it.
@@ -45,7 +45,7 @@ func (e *Entry) cost() int64 {
 var classes = [...]uint16{
 	8, 16, 24, 32, 48, 64, 80, 96, 112, 128, 144, 160, 176, 192, 208, 224, 240, 256, 288, 320, 352, 384, 416, 448, 480,
 	512, 576, 640, 704, 768, 896, 1024, 1152, 1280, 1408, 1536, 1792, 2048, 2304, 2688, 3072, 3200, 3456, 4096, 4864,
-	5120, 5376, 6144, 6528, 6784, 6912, 8192, 9472, 9728, 10240, 10880, 12288, 13568, 14336, 16384, 18432, 19072, 20480,
+	5376, 6144, 6528, 6784, 6912, 8192, 9472, 9728, 10240, 10880, 12288, 13568, 14336, 16384, 18432, 19072, 20480,
 	21760, 24576, 27264, 28672, 32768,
 }
 

@@ -141,11 +141,12 @@ func (p *cachePolicy) addCaller(k *cache.Key, r *request) {
 // addClaimedHost adds the host that a trusted proxy says the client has named:
 // upstreams make links of it.
 func (p *cachePolicy) addClaimedHost(k *cache.Key, r *request) {
-	if !r.trusted {
-		k.AddString("")
-		return
+	s := &r.keyed
+	s.value = s.value[:0]
+	if r.trusted {
+		s.value = appendLines(s.value, &r.x.Request, nameForwardedHost)
 	}
-	k.Add(r.x.Request.PeekCanonical(nameForwardedHost))
+	k.Add(s.value)
 }
 
 // addParameters adds the parameters that AWS's cacheKeyParameters declare.

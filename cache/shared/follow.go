@@ -276,13 +276,9 @@ func (t *Tier) apply(at record.Position, data string) {
 		t.history.mine(at, m.number, t.cache.Number())
 		return
 	}
-	if !t.history.isNew(m.origin + strconv.FormatUint(m.number, 36)) {
-		// It has had its effect, with a number that nobody knows any more.
-		t.history.pass(at, 0)
-		t.history.effect(t.cache.Number())
+	if !t.history.take(at, m.origin+strconv.FormatUint(m.number, 36), t.cache.Number()) {
 		return
 	}
-	t.history.pass(at, t.cache.Number())
 	t.cache.Purge(m.purge)
 	t.history.effect(t.cache.Number())
 	t.counts.received.Add(1)

@@ -38,7 +38,7 @@ type history struct {
 	own    []own  // what was not seen in the stream, in order
 	done   []own  // what was, of late
 	last   uint64 // number of the last of own
-	ids    [2]map[string]struct{}
+	ids    [2]map[string]first
 }
 
 // passed is a message of the stream that has its effect.
@@ -48,8 +48,15 @@ type passed struct {
 	most     uint64 // all purges up to here have at most this number
 }
 
+// first is where a message stood in the stream when it had its effect.
+type first struct {
+	position record.Position
+	floor    uint64
+}
+
 // own is a message of this node.
 type own struct {
+	at      record.Position // in the stream, once it was seen
 	number  uint64
 	message message
 	floor   uint64 // its purge has a greater number here
@@ -197,17 +204,33 @@ func (h *history) sent(number uint64) {
 func (h *history) mine(position record.Position, number, now uint64) {
 	h.mutex.Lock()
 	defer h.mutex.Unlock()
-	i := slices.IndexFunc(h.own, func(o own) bool { return o.number == number })
-	if i < 0 {
-		h.append(position, 0, now) // of long ago
+	is := func(o own) bool { return o.number == number }
+	if i := slices.IndexFunc(h.own, is); i >= 0 {
+		o := h.own[i]
+		o.at = position
+		h.append(position, o.floor, now)
+		if len(h.done) == mostOwn {
+			h.done = slices.Delete(h.done, 0, mostOwn/4)
+		}
+		h.done = append(h.done, o)
+		h.own = slices.Delete(h.own, i, i+1)
 		return
 	}
-	h.append(position, h.own[i].floor, now)
-	if len(h.done) == mostOwn {
-		h.done = slices.Delete(h.done, 0, mostOwn/4)
+	if i := slices.IndexFunc(h.done, is); i >= 0 {
+		h.twice(position, first{h.done[i].at, h.done[i].floor}, now)
+		return
 	}
-	h.done = append(h.done, h.own[i])
-	h.own = slices.Delete(h.own, i, i+1)
+	h.append(position, 0, now) // of long ago
+}
+
+// twice notes a message that stands in the stream again. Who has followed to here
+// has seen the first of them, unless that was lost.
+func (h *history) twice(position record.Position, of first, now uint64) {
+	if of.position.Compare(h.base) >= 0 {
+		h.seen = position
+		return
+	}
+	h.append(position, of.floor, now)
 }
 
 // again begins to read anew, because the stream is lost: what was stored before
@@ -227,20 +250,23 @@ func (h *history) again(base record.Position, number uint64) {
 	slices.SortFunc(h.own, func(a, b own) int { return cmp.Compare(a.number, b.number) })
 }
 
-// isNew tells whether a message of another node is seen for the first time, as
-// far as that is remembered.
-func (h *history) isNew(id string) bool {
+// take notes a message of another node before it takes effect, and tells whether
+// it has to: not if it had already, as far as that is remembered. now is what the
+// first tier has reached.
+func (h *history) take(position record.Position, id string, now uint64) bool {
 	h.mutex.Lock()
 	defer h.mutex.Unlock()
 	for _, ids := range h.ids {
-		if _, seen := ids[id]; seen {
+		if of, seen := ids[id]; seen {
+			h.twice(position, of, now)
 			return false
 		}
 	}
 	if h.ids[0] == nil || len(h.ids[0]) >= mostPassed {
-		h.ids[0], h.ids[1] = make(map[string]struct{}), h.ids[0]
+		h.ids[0], h.ids[1] = make(map[string]first), h.ids[0]
 	}
-	h.ids[0][id] = struct{}{}
+	h.ids[0][id] = first{position, now}
+	h.append(position, now, math.MaxUint64)
 	return true
 }
 

@@ -2,6 +2,7 @@ package shared
 
 import (
 	"math/rand/v2"
+	"strconv"
 	"testing"
 
 	"weir/cache"
@@ -84,9 +85,8 @@ func TestHistoryIsBounded(t *testing.T) {
 	var h history
 	h.reset(at(0), 0)
 	for i := range 3 * mostPassed {
-		h.pass(at(i+1), uint64(i))
+		h.take(at(i+1), strconv.Itoa(i), uint64(i))
 		h.effect(uint64(i + 1))
-		h.isNew(string(rune(i)))
 	}
 	if len(h.passed) > mostPassed || len(h.ids[0])+len(h.ids[1]) > 2*mostPassed {
 		t.Errorf("got %d messages and %d ids", len(h.passed), len(h.ids[0])+len(h.ids[1]))
@@ -109,5 +109,29 @@ func TestHistoryIsBounded(t *testing.T) {
 	}
 	if born, _ := h.born(h.seen, 1<<20); born != 0 {
 		t.Errorf("born: got %d; want 0, where the first that waits began", born)
+	}
+}
+
+func TestTheSameMessageTwice(t *testing.T) {
+	var h history
+	h.reset(at(1), 0)
+	m := h.add(message{}, 0, false)
+	h.mine(at(2), m.number, 1)
+	if !h.take(at(3), "b1", 1) {
+		t.Fatal("a message of another node is not new")
+	}
+	h.effect(2)
+	h.mine(at(4), m.number, 2)
+	if h.take(at(5), "b1", 2) {
+		t.Fatal("the same message is new again")
+	}
+	if born, known := h.born(at(3), 2); born != 2 || !known {
+		t.Errorf("born: got %d, %t; want 2: what was stored behind both has to do with neither", born, known)
+	}
+	h.again(at(6), 2)
+	h.seek(at(6))
+	h.mine(at(7), m.number, 2)
+	if born, known := h.born(at(6), 2); born != 0 || !known {
+		t.Errorf("born: got %d, %t; want 0: whoever stored it may not have seen what was lost", born, known)
 	}
 }

@@ -27,7 +27,6 @@ type Cache struct {
 	Key      *CacheKey      `yaml:"key" doc:"What answers are told apart by."`
 	Collapse *CacheCollapse `yaml:"collapse" doc:"How requests for the same answer wait for one fetch."`
 	Compress *bool          `yaml:"compress" default:"false" doc:"Keeps text as gzip, and gives it so to clients that take it."`
-	Shared   *bool          `yaml:"shared" default:"false" doc:"Keeps answers in redis too, where all nodes that use it find them. Purges reach all nodes that share something."`
 	Status   *bool          `yaml:"cacheStatus" default:"true" doc:"Whether answers tell by Cache-Status what the cache did (RFC 9211)."`
 
 	Invalidation *CacheInvalidation `yaml:"invalidation" doc:"Who may have an answer replaced by Cache-Control: max-age=0, in mode aws."`
@@ -43,7 +42,7 @@ type CacheKey struct {
 	Headers    []string            `yaml:"headers" pattern:"^[A-Za-z0-9!#$%&'*+.^_\x60|~-]+$" doc:"Request headers that tell answers apart."`
 	Cookies    []string            `yaml:"cookies" pattern:"^[A-Za-z0-9!#$%&'*+.^_\x60|~-]+$" doc:"Cookies that tell answers apart: others mean nothing, so that ttl, statuses and heuristic hold for requests with cookies too. An empty list says so of all. Without it, they hold for requests without cookies only."`
 	Callers    string              `yaml:"callers" enum:"separate|shared" default:"separate" doc:"Whether callers that weir knows by key or signature have answers for themselves, or share them."`
-	Parameters []string            `yaml:"parameters" pattern:"^(method\\.request|request)\\.(path|querystring|header)\\..+$" example:"method.request.querystring.page" doc:"In mode aws, all that tells the answers of a method apart: method.request.path.NAME, .querystring.NAME, .header.NAME (AWS: cacheKeyParameters)."`
+	Parameters []string            `yaml:"parameters" pattern:"^(method\\.request|request)\\.(path|querystring|header)\\..+$" example:"method.request.querystring.page" doc:"In mode aws, all that tells the answers of a method apart: method.request.path.NAME, .querystring.NAME, .header.NAME (AWS: cacheKeyParameters). Answers to requests with Authorization are kept only where that header is one of them."`
 	Namespace  string              `yaml:"namespace" doc:"In mode aws, routes of the same namespace share answers. Without it, each route has its own (AWS: cacheNamespace)."`
 	Vary       map[string][]string `yaml:"vary" key:"header" keys:"^[A-Za-z0-9!#$%&'*+.^_\x60|~-]+$" doc:"For a request header that answers vary by, all the values that matter, such as Accept-Encoding: [br, gzip]. The one that the client likes best tells answers apart."`
 }

@@ -114,7 +114,7 @@ func (c *Cache) Or(other *Cache) *Cache {
 		Methods:              orList(c.Methods, other.Methods), MaxObject: cmp.Or(c.MaxObject, other.MaxObject),
 		SetCookie: cmp.Or(c.SetCookie, other.SetCookie), Directives: cmp.Or(c.Directives, other.Directives),
 		Key: c.Key.or(other.Key), Collapse: c.Collapse.or(other.Collapse),
-		Compress: cmp.Or(c.Compress, other.Compress), Shared: cmp.Or(c.Shared, other.Shared), Status: cmp.Or(c.Status, other.Status),
+		Compress: cmp.Or(c.Compress, other.Compress), Status: cmp.Or(c.Status, other.Status),
 		Invalidation: c.Invalidation.or(other.Invalidation), PurgeFrom: orList(c.PurgeFrom, other.PurgeFrom),
 	}
 }

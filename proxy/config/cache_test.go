@@ -50,7 +50,7 @@ func TestCacheOf(t *testing.T) {
 	f("legacy", "prod", 0, "GET", `"mode":"aws" "ttl":"5m0s" "methods":["GET"] "namespace":"pets" "unauthorized":"FAIL_WITH_403"`)
 	f("legacy", "prod", 0, "POST", `"ttl":"1m0s" "methods":["POST"] "requireAuthorization":true "unauthorized":"SUCCEED_WITH_RESPONSE_HEADER"`)
 	f("legacy", "prod", 1, "GET", "")
-	f("legacy", "prod", 2, "GET", `"mode":"standard" "ttl":"2h0m0s" "methods":["HEAD"]`)
+	f("legacy", "prod", 2, "GET", `"mode":"standard" "ttl":"2h0m0s" "methods":["GET","HEAD"]`)
 	if after, _ := json.Marshal(doc); string(before) != string(after) {
 		t.Errorf("got document %s afterwards; want it as it was: %s", after, before)
 	}

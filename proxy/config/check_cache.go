@@ -100,6 +100,13 @@ func (r *routeChecker) cacheInModes(use *cacheUse) {
 	}
 	if use.aws {
 		r.cacheParameters(use)
+		if key := at.find("key"); key != nil && !use.standard {
+			for _, name := range []string{"query", "headers", "cookies"} {
+				if written := key.find(name); written != nil {
+					r.mistake(written, quote(name)+" has no effect in mode aws", "there, only parameters tell answers apart")
+				}
+			}
+		}
 		return
 	}
 	if !use.standard {
@@ -210,9 +217,6 @@ func paramsOf(paths []string) (names []string) {
 
 // cache checks what is wrong whatever the mode is.
 func (r *routeChecker) cache(c *Cache, at *place) {
-	if c.Shared != nil && *c.Shared {
-		r.sharedBy("yes", at)
-	}
 	for _, status := range inOrder(c.Statuses, at.kid("statuses")) {
 		r.complainKey(at.kid("statuses").kid(status), checkStatus(status))
 	}
@@ -221,6 +225,9 @@ func (r *routeChecker) cache(c *Cache, at *place) {
 	}
 	r.noTwins(c.Only, at.kid("only"))
 	r.noTwins(c.Methods, at.kid("methods"))
+	if i := slices.Index(c.Methods, "HEAD"); i >= 0 && !slices.Contains(c.Methods, "GET") {
+		r.mistake(at.kid("methods").item(i), "HEAD is answered from what is kept of GET", "write GET")
+	}
 	if k := c.Key; k != nil {
 		r.cacheKey(k, at.kid("key"))
 	}
