@@ -6,8 +6,10 @@ func (c *Cache) Born(e *Entry) uint64 { return e.place.born }
 
 // Concerns tells whether a purge since number concerns what r says: gone, so that
 // it must not be used, or validate, so that the upstream is to be asked first.
+// What concerned it may no longer be known: then it is gone.
 func (c *Cache) Concerns(r Record, number uint64) (gone, validate bool) {
-	return c.concerns(c.newAddress(r.Key, r.Place), c.purges.tagSumsOf(r.Entry.Tags), number)
+	gone, validate = c.concerns(c.newAddress(r.Key, r.Place), c.purges.tagSumsOf(r.Entry.Tags), number)
+	return gone || number < c.purges.cleared.Load(), validate
 }
 
 // AppendSelected appends the request's values of names in the form of

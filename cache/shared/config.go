@@ -30,7 +30,7 @@ type Config struct {
 	// as a snapshot has told, or zero.
 	Position record.Position
 	// Notify is called when Redis goes away, with the reason, and when it is back.
-	// It must return soon. Nil means that nobody has to know.
+	// It must return soon, and not call the tier. Nil means that nobody has to know.
 	Notify func(away bool, err error)
 }
 

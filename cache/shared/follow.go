@@ -1,6 +1,7 @@
 package shared
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -40,7 +41,7 @@ func (t *Tier) follow() {
 		} else if t.away.Load() {
 			pause = probing / 10
 		}
-		if _, answered := rueidis.IsRedisErr(err); answered {
+		if isAnswer(err) {
 			pause = 5 * probing // a wrong password does not become right
 		}
 		select {
@@ -58,9 +59,7 @@ func (t *Tier) round(c *clients) error {
 		return err
 	}
 	if !there {
-		if err := t.join(c); err != nil {
-			return err
-		}
+		return t.join(c)
 	}
 	for t.flush(reading, false) == reading {
 	}
@@ -85,8 +84,13 @@ func (t *Tier) round(c *clients) error {
 	return nil
 }
 
-// timeScript tells Redis' time, of the server that has the stream.
-const timeScript = `local t = redis.call('TIME') return {tonumber(t[1]), tonumber(t[2])}`
+// timeScript tells Redis' time, of the server that has the stream, and that it
+// can be written to.
+const timeScript = `
+local time = redis.call('TIME')
+redis.call('SET', KEYS[1], time[1], 'PX', 1000)
+return {tonumber(time[1]), tonumber(time[2])}
+`
 
 // look asks for the time, and whether the message is still there that was read
 // last. The first answer may have had to connect before, so a slow one is asked again.
@@ -96,14 +100,14 @@ func (t *Tier) look(c *clients) (took time.Duration, there bool, err error) {
 		seen, known := t.history.at()
 		before := time.Since(t.began)
 		answers := c.asks.DoMulti(ctx,
-			c.asks.B().Eval().Script(timeScript).Numkeys(1).Key(t.stream()).Build(),
+			c.asks.B().Eval().Script(timeScript).Numkeys(1).Key(t.stream()+":probe").Build(),
 			c.asks.B().Xrange().Key(t.stream()).Start(idOf(seen)).End(idOf(seen)).Count(1).Build(),
 		)
 		after := time.Since(t.began)
 		cancel()
 		numbers, err := answers[0].AsIntSlice()
 		if err != nil || len(numbers) != 2 {
-			return 0, false, reason(errors.Join(err))
+			return 0, false, reason(cmp.Or(err, errNumbers))
 		}
 		found, err := answers[1].AsXRange()
 		if err != nil {
@@ -115,7 +119,7 @@ func (t *Tier) look(c *clients) (took time.Duration, there bool, err error) {
 				return 0, false, err
 			}
 		}
-		took, there = after-before, known && len(found) > 0
+		took, there = after-before, known && (len(found) > 0 || seen == (record.Position{}))
 		if took <= t.config.Timeout {
 			break
 		}
@@ -183,14 +187,14 @@ func (t *Tier) lost(c *clients, last record.Position) error {
 	next.Count++
 	if err := t.void(c, idOf(next)); err != nil {
 		// Somebody else was faster, and is further.
-		if _, answered := rueidis.IsRedisErr(errors.Unwrap(err)); !answered {
+		if !isAnswer(err) {
 			return err
 		}
 		if err := t.void(c, "*"); err != nil {
 			return err
 		}
 	}
-	t.history.again()
+	t.history.again(next, t.cache.Number())
 	return nil
 }
 
@@ -223,8 +227,7 @@ func (t *Tier) extent(c *clients) (length int64, first, last record.Position, er
 // read applies what comes next in the stream, and waits for it if waits.
 func (t *Tier) read(c *clients, waits bool) (int, error) {
 	seen, _ := t.history.at()
-	streams := c.asks.B().Xread().Count(reading)
-	command := streams.Streams().Key(t.stream()).Id(idOf(seen)).Build()
+	command := c.asks.B().Xread().Count(reading).Streams().Key(t.stream()).Id(idOf(seen)).Build()
 	limit := asking
 	if waits {
 		command = c.asks.B().Xread().Count(reading).Block(blocking.Milliseconds()).Streams().Key(t.stream()).Id(idOf(seen)).Build()
@@ -273,17 +276,15 @@ func (t *Tier) apply(at record.Position, data string) {
 		t.history.mine(at, m.number, t.cache.Number())
 		return
 	}
-	if !t.history.isNew(m.origin + strconv.FormatUint(m.number, 36)) {
-		// It has had its effect, with a number that nobody knows any more.
-		t.history.pass(at, 0)
-		t.history.effect(t.cache.Number())
+	if !t.history.take(at, m.origin+strconv.FormatUint(m.number, 36), t.cache.Number()) {
 		return
 	}
-	t.history.pass(at, t.cache.Number())
 	t.cache.Purge(m.purge)
 	t.history.effect(t.cache.Number())
 	t.counts.received.Add(1)
 }
+
+var errNumbers = errors.New("an answer of Redis is not what was asked for")
 
 func idOf(p record.Position) string {
 	return strconv.FormatUint(p.Time, 10) + "-" + strconv.FormatUint(p.Count, 10)

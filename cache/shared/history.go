@@ -1,7 +1,9 @@
 package shared
 
 import (
+	"cmp"
 	"math"
+	"slices"
 	"sort"
 	"sync"
 	"time"
@@ -13,10 +15,12 @@ const (
 	// mostPassed bounds the messages of the stream that are remembered.
 	mostPassed = 1 << 14
 	// mostOwn bounds those of this node that wait to be seen in the stream.
-	mostOwn = 1 << 13
+	mostOwn = 1 << 12
 	// resending is for how long this node's messages are kept after they were seen:
 	// they are sent again if Redis loses the stream.
 	resending = 10 * time.Minute
+	// rereading is the time that reading the whole stream may take before they are.
+	rereading = 300 * time.Millisecond
 )
 
 // history says what positions in the stream mean in numbers of the first tier's
@@ -31,9 +35,10 @@ type history struct {
 	most   uint64
 	known  bool // there is a base
 	passed []passed
-	own    []own
+	own    []own  // what was not seen in the stream, in order
+	done   []own  // what was, of late
 	last   uint64 // number of the last of own
-	ids    [2]map[string]struct{}
+	ids    [2]map[string]first
 }
 
 // passed is a message of the stream that has its effect.
@@ -43,15 +48,21 @@ type passed struct {
 	most     uint64 // all purges up to here have at most this number
 }
 
+// first is where a message stood in the stream when it had its effect.
+type first struct {
+	position record.Position
+	floor    uint64
+}
+
 // own is a message of this node.
 type own struct {
+	at      record.Position // in the stream, once it was seen
 	number  uint64
 	message message
 	floor   uint64 // its purge has a greater number here
 	made    time.Time
 	sent    time.Time // zero if it is to be sent
-	seen    bool
-	later   bool // there is no hurry
+	later   bool      // there is no hurry
 }
 
 // reset forgets what was before position: number is what the first tier has
@@ -106,10 +117,8 @@ func (h *history) born(at record.Position, now uint64) (uint64, bool) {
 	if i < len(h.passed) {
 		now = min(now, h.passed[i].least)
 	}
-	for i := range h.own {
-		if !h.own[i].seen {
-			return min(now, h.own[i].floor), true // the first is the least
-		}
+	if len(h.own) > 0 {
+		now = min(now, h.own[0].floor)
 	}
 	return now, true
 }
@@ -134,14 +143,9 @@ func (h *history) position(born uint64) (record.Position, bool) {
 func (h *history) add(m message, floor uint64, later bool) *message {
 	h.mutex.Lock()
 	defer h.mutex.Unlock()
-	h.tidy()
-	if h.waiting() >= mostOwn {
-		for i := range h.own {
-			if !h.own[i].seen {
-				floor = min(floor, h.own[i].floor)
-			}
-		}
-		h.own, m = h.own[:0], message{origin: m.origin}
+	if len(h.own) >= mostOwn {
+		floor, h.own = h.own[0].floor, h.own[:0]
+		m = message{origin: m.origin}
 	}
 	h.last++
 	m.number = h.last
@@ -149,29 +153,11 @@ func (h *history) add(m message, floor uint64, later bool) *message {
 	return &m
 }
 
-// tidy drops what was seen long ago.
-func (h *history) tidy() {
-	drop := 0
-	for drop < len(h.own) && h.own[drop].seen && (time.Since(h.own[drop].made) > resending || len(h.own)-drop > mostOwn) {
-		drop++
-	}
-	h.own = append(h.own[:0], h.own[drop:]...)
-}
-
-func (h *history) waiting() (n int) {
-	for i := range h.own {
-		if !h.own[i].seen {
-			n++
-		}
-	}
-	return n
-}
-
 // pending returns how many of this node's messages were not seen in the stream.
 func (h *history) pending() int {
 	h.mutex.Lock()
 	defer h.mutex.Unlock()
-	return h.waiting()
+	return len(h.own)
 }
 
 // isWaiting tells whether the same is to be sent already.
@@ -179,7 +165,7 @@ func (h *history) isWaiting(host, path, query string) bool {
 	h.mutex.Lock()
 	defer h.mutex.Unlock()
 	for i := range h.own {
-		if o := &h.own[i]; !o.seen && o.sent.IsZero() && o.later && o.message.purge.Host == host &&
+		if o := &h.own[i]; o.sent.IsZero() && o.later && o.message.purge.Host == host &&
 			o.message.purge.Path == path && o.message.purge.Query == query {
 			return true
 		}
@@ -194,7 +180,7 @@ func (h *history) unsent(most int, overdue time.Duration, later bool) []message 
 	defer h.mutex.Unlock()
 	var list []message
 	for i := range h.own {
-		if o := &h.own[i]; len(list) < most && !o.seen && o.later == later && (o.sent.IsZero() || time.Since(o.sent) > overdue) {
+		if o := &h.own[i]; len(list) < most && o.later == later && (o.sent.IsZero() || time.Since(o.sent) > overdue) {
 			o.sent = time.Now()
 			list = append(list, o.message)
 		}
@@ -218,42 +204,69 @@ func (h *history) sent(number uint64) {
 func (h *history) mine(position record.Position, number, now uint64) {
 	h.mutex.Lock()
 	defer h.mutex.Unlock()
-	for i := range h.own {
-		if o := &h.own[i]; o.number == number {
-			o.seen = true
-			h.append(position, o.floor, now)
-			return
+	is := func(o own) bool { return o.number == number }
+	if i := slices.IndexFunc(h.own, is); i >= 0 {
+		o := h.own[i]
+		o.at = position
+		h.append(position, o.floor, now)
+		if len(h.done) == mostOwn {
+			h.done = slices.Delete(h.done, 0, mostOwn/4)
 		}
+		h.done = append(h.done, o)
+		h.own = slices.Delete(h.own, i, i+1)
+		return
+	}
+	if i := slices.IndexFunc(h.done, is); i >= 0 {
+		h.twice(position, first{h.done[i].at, h.done[i].floor}, now)
+		return
 	}
 	h.append(position, 0, now) // of long ago
 }
 
-// again takes all of this node's messages of late for not seen: the stream is lost.
-func (h *history) again() {
-	h.mutex.Lock()
-	defer h.mutex.Unlock()
-	h.known, h.seen = false, record.Position{}
-	for i := range h.own {
-		if time.Since(h.own[i].made) < resending {
-			h.own[i].seen, h.own[i].sent = false, time.Now()
-		}
+// twice notes a message that stands in the stream again. Who has followed to here
+// has seen the first of them, unless that was lost.
+func (h *history) twice(position record.Position, of first, now uint64) {
+	if of.position.Compare(h.base) >= 0 {
+		h.seen = position
+		return
 	}
+	h.append(position, of.floor, now)
 }
 
-// isNew tells whether a message of another node is seen for the first time, as
-// far as that is remembered.
-func (h *history) isNew(id string) bool {
+// again begins to read anew, because the stream is lost: what was stored before
+// base means nothing, and this node's messages of late were not seen.
+func (h *history) again(base record.Position, number uint64) {
+	h.mutex.Lock()
+	defer h.mutex.Unlock()
+	h.seen = record.Position{}
+	h.base, h.most, h.known, h.passed = base, number, true, h.passed[:0]
+	for _, o := range h.done {
+		if time.Since(o.made) < resending {
+			o.sent = time.Now().Add(rereading - overdue) // it may still be there: that is known soon
+			h.own = append(h.own, o)
+		}
+	}
+	h.done = h.done[:0]
+	slices.SortFunc(h.own, func(a, b own) int { return cmp.Compare(a.number, b.number) })
+}
+
+// take notes a message of another node before it takes effect, and tells whether
+// it has to: not if it had already, as far as that is remembered. now is what the
+// first tier has reached.
+func (h *history) take(position record.Position, id string, now uint64) bool {
 	h.mutex.Lock()
 	defer h.mutex.Unlock()
 	for _, ids := range h.ids {
-		if _, seen := ids[id]; seen {
+		if of, seen := ids[id]; seen {
+			h.twice(position, of, now)
 			return false
 		}
 	}
 	if h.ids[0] == nil || len(h.ids[0]) >= mostPassed {
-		h.ids[0], h.ids[1] = make(map[string]struct{}), h.ids[0]
+		h.ids[0], h.ids[1] = make(map[string]first), h.ids[0]
 	}
-	h.ids[0][id] = struct{}{}
+	h.ids[0][id] = first{position, now}
+	h.append(position, now, math.MaxUint64)
 	return true
 }
 

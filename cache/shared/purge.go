@@ -117,4 +117,4 @@ func (t *Tier) add(redis rueidis.Client, m message, id string) rueidis.Completed
 // field is what messages stand under in the stream's entries.
 const field = "m"
 
-func (t *Tier) stream() string { return t.config.Redis.Prefix + ":purges" }
+func (t *Tier) stream() string { return t.config.Redis.Prefix + ":{purges}" }

@@ -205,16 +205,21 @@ func (t *Tier) judge(err error) {
 		t.missed.Store(0)
 		return
 	}
-	_, answered := rueidis.IsRedisErr(err)
-	switch {
-	case errors.Is(err, errLate):
+	late := errors.Is(err, errLate)
+	if late {
 		t.counts.late.Add(1)
-	default:
+	} else {
 		t.counts.errors.Add(1)
 	}
-	if !answered && !errors.Is(err, errLate) || t.missed.Add(1) >= misses {
+	if !late && !isAnswer(err) || t.missed.Add(1) >= misses {
 		t.lose(err)
 	}
+}
+
+// isAnswer tells whether Redis has answered, if only by an error.
+func isAnswer(err error) bool {
+	var answer *rueidis.RedisError
+	return errors.As(err, &answer)
 }
 
 // lose makes the tier away because of err.
@@ -225,7 +230,8 @@ func (t *Tier) lose(err error) {
 	if t.unblock != nil {
 		t.unblock()
 	}
-	if t.away.Swap(true); t.told {
+	t.away.Store(true)
+	if t.told {
 		return
 	}
 	t.told, t.since = true, time.Now()
