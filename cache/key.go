@@ -37,6 +37,12 @@ func (k *Key) Add(part []byte) {
 	k.full = append(k.full, part...)
 }
 
+// Copy makes k a key of its own that is the same as other, but for Place.
+func (k *Key) Copy(other *Key) {
+	k.Reset()
+	k.full = append(k.full, other.full...)
+}
+
 // AddString is Add.
 func (k *Key) AddString(part string) {
 	k.hashed = false

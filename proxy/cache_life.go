@@ -34,7 +34,11 @@ func (g *Gateway) CacheMemory() CacheMemory {
 }
 
 func (g *Gateway) snapshotOptions() snapshot.Options {
-	return snapshot.Options{Path: g.options.Cache.Snapshot, Log: g.log}
+	o := snapshot.Options{Path: g.options.Cache.Snapshot, Log: g.log}
+	if g.restoring != nil {
+		o.Position = g.heardOf()
+	}
+	return o
 }
 
 // closeCache ends the cache. What a gateway has that has drained is kept.
@@ -47,6 +51,9 @@ func (g *Gateway) closeCache() {
 		if g.state.Load() == draining {
 			_ = snapshot.Save(context.Background(), g.cache, g.snapshotOptions()) // it logs what goes wrong
 		}
+	}
+	if t := g.tier.now.Swap(nil); t != nil {
+		t.Close()
 	}
 	g.cache.Close()
 }

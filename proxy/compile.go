@@ -14,6 +14,7 @@ import (
 	"weir/proxy/plans"
 	"weir/proxy/route"
 	"weir/proxy/upstream"
+	"weir/ratelimit/shared"
 	weirtls "weir/tls"
 )
 
@@ -38,7 +39,8 @@ type compiled struct {
 	limitStats map[string]bool
 	stages     map[string]bool // "api/stage"
 	sharing    sharing
-	static     plans.Static // usage plans and API keys of the document
+	shareCache *shared.Config // how to connect to what nodes share the cache by; nil where they do not
+	static     plans.Static   // usage plans and API keys of the document
 
 	targets       []*upstream.Target
 	routeStats    []*observe.RouteStats
@@ -147,6 +149,7 @@ func (g *Gateway) compile(doc *config.Document) (*compiled, error) {
 	}
 	c.share()
 	c.sharePlans()
+	c.out.shareCache = c.shareCache()
 	stages := make(map[string]*stage)
 	for api := range doc.APIs {
 		c.api(api, stages)

@@ -207,7 +207,7 @@ func cacheRules(set *config.Cache) policy.Rules {
 	r := policy.Rules{
 		Fixed: set.Mode == config.ModeAWS, TTL: or0(set.TTL), MaxTTL: or0(set.MaxTTL),
 		StaleWhileRevalidate: or0(set.StaleWhileRevalidate), StaleIfError: or0(set.StaleIfError),
-		SetCookie: *set.SetCookie, Personal: set.Key.Cookies != nil, Unheeded: !*set.Directives,
+		SetCookie: *set.SetCookie, Personal: knowsPersons(set), Unheeded: !*set.Directives,
 	}
 	if set.Heuristic != nil {
 		r.Heuristic = *set.Heuristic
@@ -231,6 +231,18 @@ func cacheRules(set *config.Cache) policy.Rules {
 		}
 	}
 	return r
+}
+
+// knowsPersons tells whether the key holds what makes answers personal: in mode
+// standard by what is said of cookies, in mode aws by Authorization as a parameter.
+func knowsPersons(set *config.Cache) bool {
+	if set.Mode != config.ModeAWS {
+		return set.Key.Cookies != nil
+	}
+	return slices.ContainsFunc(set.Key.Parameters, func(text string) bool {
+		p, err := config.ParseCacheParameter(text)
+		return err == nil && p.Kind == "header" && strings.EqualFold(p.Name, "Authorization")
+	})
 }
 
 // statusesOf returns the statuses that 404 or 5xx stand for.

@@ -28,6 +28,7 @@ type fetching struct {
 	// asked is the head as the client has sent it: what Vary is about.
 	asked fasthttp.RequestHeader
 	rule  *cachePolicy
+	key   cache.Key
 	lines [][]byte // scratch of AppendSelected
 
 	begun     bool
@@ -50,6 +51,7 @@ func (g *Gateway) newFetching(r *request, fill *cache.Fill) *fetching {
 	d := fetchings.Get().(*fetching)
 	d.g, d.fill, d.rule = g, fill, r.caching.rule
 	r.x.Request.CopyTo(&d.asked)
+	d.key.Copy(&r.caching.key)
 	return d
 }
 
@@ -112,6 +114,9 @@ func (d *fetching) run() {
 		}
 		d.release()
 	}()
+	if d.fromTier() {
+		return
+	}
 	d.requested = time.Now()
 	d.g.fetchAnswer(d.r)
 	if d.x.Refusal != nil {
@@ -194,6 +199,7 @@ func (g *Gateway) obtain(r *request) bool {
 	switch state {
 	case cache.Answered:
 		r.takeCounts(d)
+		c.detail = d.r.caching.detail
 		if c.found != nil && e.Body == c.found.Body {
 			return g.answerStored(r, e, observe.CacheRevalidated)
 		}

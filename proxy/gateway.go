@@ -40,6 +40,7 @@ type Gateway struct {
 	registry   *upstream.Registry
 	cache      *cache.Cache      // nil where it is turned off
 	restoring  *snapshot.Loading // nil without a snapshot
+	tier       secondTier
 	fetches    sync.WaitGroup
 	closing    atomic.Bool // fetches that nobody waits for are to end
 	limits     *limiters
@@ -194,6 +195,7 @@ func (g *Gateway) load() error {
 	if g.state.Load() != starting {
 		g.secure.Publish(next.terms)
 	}
+	g.followTier(next)
 	g.live.Store(next)
 	g.retain(next)
 	g.metrics.Loaded(next.loadedAt)

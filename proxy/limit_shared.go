@@ -73,26 +73,34 @@ func (l *limiters) open(settings config.Redis, notify func(bool, error)) (*share
 	if l.redis.client != nil && reflect.DeepEqual(l.redis.settings, settings) {
 		return l.redis.client, nil
 	}
-	to := shared.Config{
-		Addresses: settings.Addresses, Username: settings.Username, Password: settings.Password,
-		Prefix: settings.Prefix, Timeout: time.Duration(settings.Timeout), Interval: time.Duration(settings.Interval),
-		Nodes: settings.Nodes, Keys: l.keys, Clock: l.clock, Notify: notify,
+	to, err := redisConfig(settings)
+	if err != nil {
+		return nil, err
 	}
-	if s := settings.Sentinel; s != nil {
-		to.Sentinel, to.SentinelUsername, to.SentinelPassword = s.Master, s.Username, s.Password
-	}
-	if t := settings.TLS; t != nil {
-		var err error
-		if to.TLS, err = weirtls.ClientConfig(weirtls.Options{CA: t.CA, Cert: t.Cert, Key: t.Key, ServerName: t.ServerName}); err != nil {
-			return nil, err
-		}
-	}
+	to.Keys, to.Clock, to.Notify = l.keys, l.clock, notify
 	client, err := shared.New(to)
 	if err != nil {
 		return nil, err
 	}
 	l.opened = append(l.opened, redis{client, settings})
 	return client, nil
+}
+
+// redisConfig says how to connect, by the settings of a document.
+func redisConfig(settings config.Redis) (shared.Config, error) {
+	to := shared.Config{
+		Addresses: settings.Addresses, Username: settings.Username, Password: settings.Password,
+		Prefix: settings.Prefix, Timeout: time.Duration(settings.Timeout), Interval: time.Duration(settings.Interval),
+		Nodes: settings.Nodes,
+	}
+	if s := settings.Sentinel; s != nil {
+		to.Sentinel, to.SentinelUsername, to.SentinelPassword = s.Master, s.Username, s.Password
+	}
+	var err error
+	if t := settings.TLS; t != nil {
+		to.TLS, err = weirtls.ClientConfig(weirtls.Options{CA: t.CA, Cert: t.Cert, Key: t.Key, ServerName: t.ServerName})
+	}
+	return to, err
 }
 
 // follow keeps the client of a document and closes the others.

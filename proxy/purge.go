@@ -32,8 +32,7 @@ func (g *Gateway) Purge(p admin.Purge) error {
 	if g.cache == nil {
 		return admin.ErrNoCache
 	}
-	g.cache.Purge(out)
-	return nil
+	return g.purgeAll(out)
 }
 
 func noStage(name string, live *compiled) error {
@@ -69,18 +68,18 @@ func (g *Gateway) purgeURL(text string, p cache.Purge) error {
 	}
 	p.Host, p.Path = string(host), string(path)
 	p.Query = u.RawQuery
-	g.cache.Purge(p)
+	later := g.purgeAll(p)
 	mapping, _, found := g.live.Load().domains.Find([]byte(u.Host), path)
 	if found != route.Found {
-		return nil
+		return later
 	}
 	for _, rule := range mapping.stage.queries {
 		ruled, _ := rule.append(nil, []byte(u.RawQuery), nil)
 		if p.Query = string(ruled); p.Query != u.RawQuery {
-			g.cache.Purge(p)
+			later = errors.Join(later, g.purgeAll(p))
 		}
 	}
-	return nil
+	return later
 }
 
 // parsePlace reads an absolute URL of http or https.
@@ -157,9 +156,9 @@ func (g *Gateway) purge(r *request) bool {
 		r.explained.add("route", "would purge the answers of this URI")
 		return true
 	}
-	g.cache.Purge(cache.Purge{Soft: soft, Host: string(place.Host), Path: string(place.Path), Query: string(place.Query)})
+	later := g.purgeAll(cache.Purge{Soft: soft, Host: string(place.Host), Path: string(place.Path), Query: string(place.Query)})
 	g.log.Info().Str("action", "PURGE").Bytes("host", place.Host).Bytes("path", place.Path).Bool("soft", soft).
-		Stringer("client", x.Client).Bytes("request_id", x.RequestID).Msg("a purge of the cache was asked for")
+		Stringer("client", x.Client).Bytes("request_id", x.RequestID).AnErr("later", later).Msg("a purge of the cache was asked for")
 	x.Response.SetStatusCode(200)
 	x.Response.SetContentType("application/json")
 	x.Response.SetCanonical(nameCacheControl, noStore)

@@ -102,7 +102,7 @@ func (g *Gateway) invalidate(r *request) {
 		return
 	}
 	place := c.rule.placeOf(r)
-	g.cache.Invalidate(place.Host, place.Path, place.Query)
+	g.invalidateURI(place.Host, place.Path, place.Query)
 	for _, name := range [...]string{"Location", "Content-Location"} {
 		g.invalidateSame(r, place, x.Response.Peek(name))
 	}
@@ -115,7 +115,7 @@ func (g *Gateway) invalidate(r *request) {
 				groups = append(groups, string(group))
 			}
 			if len(groups) > 0 {
-				g.cache.Purge(cache.Purge{Soft: true, Host: string(place.Host), Tags: groups})
+				_ = g.purgeAll(cache.Purge{Soft: true, Host: string(place.Host), Tags: groups}) // others hear of it later
 			}
 		}
 	}
@@ -135,7 +135,7 @@ func (g *Gateway) invalidateSame(r *request, place cache.Place, reference []byte
 	path, err := route.AppendCanonical(nil, []byte(u.EscapedPath()))
 	host := appendHost(nil, []byte(u.Host), u.Scheme)
 	if err == nil && bytes.Equal(host, place.Host) {
-		g.cache.Invalidate(host, path, r.caching.rule.key.ruled([]byte(u.RawQuery)))
+		g.invalidateURI(host, path, r.caching.rule.key.ruled([]byte(u.RawQuery)))
 	}
 }
 
@@ -154,7 +154,7 @@ func (g *Gateway) renewByHead(r *request) {
 		(x.Length <= 0 || x.Length == stored.Body.Length())
 	if !alike {
 		place := c.rule.placeOf(r)
-		g.cache.Invalidate(place.Host, place.Path, place.Query)
+		g.invalidateURI(place.Host, place.Path, place.Query)
 		return
 	}
 	verdict := c.rule.rules.Freshen(&c.asks, &stored.Terms, &a)

@@ -21,7 +21,9 @@ func (g *Gateway) store(r *request) bool {
 	}
 	d, x := r.caching.fetch, r.x
 	if stale := d.fill.Stale(); stale != nil && d.answer.Status == 304 {
-		d.fill.Refreshed(g.renewed(stale, r, &d.verdict), d)
+		e := g.renewed(stale, r, &d.verdict)
+		d.fill.Refreshed(e, d)
+		g.toTier(e)
 		return true
 	}
 	e := &cache.Entry{
@@ -36,17 +38,23 @@ func (g *Gateway) store(r *request) bool {
 		e.Body = cache.WholeBody(append([]byte{}, x.Bytes...))
 		d.fill.Answer(e, d)
 		d.fill.Done(nil)
+		g.toTier(e)
 		return true
 	}
 	e.Body = cache.NewBody(x.Length)
 	d.fill.Answer(e, d)
 	err := d.fillBody(e.Body)
 	d.fill.Done(err)
-	if err == nil && r.caching.rule.compress {
+	if err != nil {
+		return true
+	}
+	if r.caching.rule.compress {
 		if next := compressed(e); next != nil {
 			g.cache.Replace(e, next)
+			e = next
 		}
 	}
+	g.toTier(e)
 	return true
 }
 

@@ -22,6 +22,10 @@ type Purge struct {
 	Soft   bool     `json:"soft,omitempty"` // only have them validated before they are used again
 }
 
+// ErrLater is what a Purger says of a purge that it has done here, but of which
+// other nodes hear later.
+var ErrLater = errors.New("the other nodes hear of it later")
+
 // What a Purger says of a purge that it has not done. The detail goes before it.
 var (
 	ErrNoCache   = errors.New("the cache is turned off")
@@ -114,6 +118,9 @@ func answerPurge(ctx *fasthttp.RequestCtx, p Purge, err error) string {
 	case err == nil:
 		writeJSON(ctx, map[string]any{"purged": p})
 		return "done"
+	case errors.Is(err, ErrLater):
+		writeJSON(ctx, map[string]any{"purged": p, "later": err.Error()})
+		return "done here"
 	case errors.Is(err, ErrNoStage):
 		problem(ctx, 404, "no_stage", "There is no such stage, and nothing was removed.", err.Error())
 		return "NotFoundException"
@@ -133,7 +140,7 @@ func (p controlPlane) flushStage(c *call) (int, any, error) {
 	switch err := p.gateway.Purge(asked); {
 	case errors.Is(err, ErrNoStage):
 		return 0, nil, &fault{404, "NotFoundException", "Invalid stage identifier specified"}
-	case err != nil && !errors.Is(err, ErrNoCache):
+	case err != nil && !errors.Is(err, ErrNoCache) && !errors.Is(err, ErrLater):
 		return 0, nil, badRequest("%s", err)
 	}
 	return fasthttp.StatusAccepted, nil, nil

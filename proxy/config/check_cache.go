@@ -100,6 +100,13 @@ func (r *routeChecker) cacheInModes(use *cacheUse) {
 	}
 	if use.aws {
 		r.cacheParameters(use)
+		if key := at.find("key"); key != nil && !use.standard {
+			for _, name := range []string{"query", "headers", "cookies"} {
+				if written := key.find(name); written != nil {
+					r.mistake(written, quote(name)+" has no effect in mode aws", "there, only parameters tell answers apart")
+				}
+			}
+		}
 		return
 	}
 	if !use.standard {

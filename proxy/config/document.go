@@ -26,7 +26,7 @@ type Document struct {
 	Limits         map[string]Limit     `yaml:"limits" key:"name" keys:"^[A-Za-z0-9_][A-Za-z0-9_-]{0,127}$" doc:"The limits that routes, stages and APIs name."`
 	APIKeys        *APIKeys             `yaml:"apiKeys" doc:"API keys that stand in files."`
 	UsagePlans     map[string]UsagePlan `yaml:"usagePlans" key:"name" keys:"^[A-Za-z0-9_][A-Za-z0-9_-]{0,127}$" doc:"The usage plans, each under its id. Others are made at run time by the control API."`
-	Redis          *Redis               `yaml:"redis" doc:"The Redis or Valkey by which nodes share limits and quotas."`
+	Redis          *Redis               `yaml:"redis" doc:"The Redis or Valkey by which nodes share limits and quotas and, where wanted, the cache."`
 	Domains        map[string]Domain    `yaml:"domains" key:"host" keys:"^[^A-Z/]+$" doc:"Which API and stage each host name serves: an exact name, *.example.org, or * for every other host. Without any, every API is served on every host, the stage $default at the root and each other stage under its name."`
 
 	file string

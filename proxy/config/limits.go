@@ -92,9 +92,9 @@ type Quota struct {
 	WhenAway string `yaml:"whenAway" enum:"local|open|closed" default:"local" needs:"shared" doc:"What holds while redis cannot be asked: local counts here, open lets everything through, closed refuses everything."`
 }
 
-// Redis is the server by which nodes share limits and quotas.
+// Redis is the server by which nodes share limits, quotas and stored answers.
 type Redis struct {
-	_ struct{} `doc:"The Redis or Valkey by which nodes share limits and quotas."`
+	_ struct{} `doc:"The Redis or Valkey by which nodes share limits and quotas and, where wanted, the cache."`
 
 	Addresses []string  `yaml:"addresses" required:"true" pattern:"^.+:[0-9]+$" example:"10.0.0.7:6379" doc:"host:port of the server, of some nodes of a Cluster, or of the Sentinels."`
 	Username  string    `yaml:"username" doc:"The user, where there are several."`
@@ -104,6 +104,7 @@ type Redis struct {
 	Prefix    string    `yaml:"prefix" default:"weir" pattern:"^[A-Za-z0-9_.:-]+$" doc:"What the names of all keys begin with. Nodes share what has the same prefix."`
 	Timeout   Duration  `yaml:"timeout" min:"1ms" default:"4ms" doc:"How long a request waits for an exact decision; then whenAway holds."`
 	Interval  Duration  `yaml:"interval" min:"5ms" default:"50ms" doc:"How often fast limits and quotas are synchronised."`
+	Cache     bool      `yaml:"cache" doc:"Shares the cache too: what one node has stored, others need not fetch, and a purge at one is a purge at all."`
 	Nodes     int       `yaml:"nodes" min:"0" doc:"How many nodes share, for whenAway: local. 0 counts those that were seen last."`
 }
 

@@ -103,6 +103,22 @@ func TestExamples(t *testing.T) {
 			{"GET", "", "/report", 200, "9000 GET /report"},
 			{"GET", "", "/report", 429, "throttled"},
 		},
+		"cache.yaml": {
+			{"GET", "", "/static/a.css", 200, "Cache-Status: weir; fwd=miss; fwd-status=200; stored; ttl=300"},
+			{"GET", "", "/static/a.css?utm_source=b", 200, "Cache-Status: weir; hit; ttl="},
+			{"GET", "", "/search?page=2&q=a", 200, "stored; ttl=30"},
+			{"GET", "", "/search?q=a&page=2&x=y", 200, "hit"},
+			{"PURGE", "", "/static/a.css", 200, "{\"purged\":true}"},
+			{"GET", "", "/static/a.css", 200, "fwd=miss"},
+			{"GET", "", "/account/7", 200, "9000 GET /account/7"},
+		},
+		"cache-aws.yaml": {
+			{"GET", "", "/pets/7?fields=name", 200, "stored; ttl=300"},
+			{"GET", "", "/pets/7?other=1&fields=name", 200, "hit"},
+			{"GET", "", "/pets/8?fields=name", 200, "9000 GET /pets/8"},
+			{"GET", "", "/pets?page=1", 200, "stored; ttl=60"},
+			{"POST", "", "/pets", 200, "9000 POST /pets"},
+		},
 		"usage-plans.yaml": {
 			{"GET", "", "/orders?key=example-key-of-the-shop-0123456789", 200, "\"quota\";r=999999"},
 			{"GET", "", "/orders?key=example-key-of-a-partner-0123456789", 200, "\"plan\";q=10;w=2"},

@@ -32,7 +32,7 @@ func Allowed() map[string][]string {
 		// main → proxy → everything.
 		"weir": {"weir/proxy", "weir/proxy/config", zerolog},
 		"weir/proxy": {
-			"weir/cache", "weir/cache/policy", "weir/cache/snapshot", "weir/proxy/admin", "weir/proxy/auth", "weir/proxy/balance", "weir/proxy/config", "weir/proxy/exchange", "weir/proxy/front",
+			"weir/cache", "weir/cache/policy", "weir/cache/record", "weir/cache/shared", "weir/cache/snapshot", "weir/proxy/admin", "weir/proxy/auth", "weir/proxy/balance", "weir/proxy/config", "weir/proxy/exchange", "weir/proxy/front",
 			"weir/proxy/grpc", "weir/proxy/h1", "weir/proxy/h2", "weir/proxy/h3", "weir/proxy/observe", "weir/proxy/plans",
 			"weir/proxy/route", "weir/proxy/upstream", "weir/proxy/wire", "weir/ratelimit", "weir/ratelimit/shared", "weir/tls",
 			fasthttp, zerolog, sys, "github.com/fsnotify/fsnotify", "github.com/klauspost/compress",
@@ -59,6 +59,7 @@ func Allowed() map[string][]string {
 			"weir/proxy/wire", "weir/tls", fasthttp,
 		},
 
+		"weir/cache/shared":     {"weir/cache", "weir/cache/record", "weir/ratelimit/shared", "github.com/redis/rueidis"},
 		"weir/ratelimit/shared": {"weir/ratelimit", "github.com/redis/rueidis"},
 		"weir/cache/record":     {"weir/cache", "weir/cache/policy", "github.com/cespare/xxhash/v2"},
 		"weir/cache/snapshot":   {"weir/cache", "weir/cache/record", zerolog, sys, "github.com/cespare/xxhash/v2"},
