@@ -59,13 +59,13 @@ func run(ctx context.Context, args, environ []string, stdout, stderr io.Writer) 
 	if door.Check || door.Explain != "" {
 		return door.Examine(source, stdout, stderr)
 	}
-	defer proxy.TuneCollector(door.Options.HeapFloor, proxy.CacheMemory{})()
 	log := zerolog.New(stderr).With().Timestamp().Logger()
 	g, err := proxy.New(door.Options, source, version, log)
 	if err != nil {
 		fmt.Fprintf(stderr, "weir: %s\n", err)
 		return 1
 	}
+	defer proxy.TuneCollector(door.Options.HeapFloor, g.CacheMemory())()
 	hup := make(chan os.Signal, 1)
 	signal.Notify(hup, syscall.SIGHUP)
 	defer signal.Stop(hup)

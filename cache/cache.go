@@ -75,7 +75,7 @@ func New(config Config) (*Cache, error) {
 	return c, nil
 }
 
-// Close ends the cache. Nothing else may be called at once with it or after it.
+// Close ends the cache. Nothing but Stats may be called at once with it or after it.
 func (c *Cache) Close() {
 	c.isClosed.Store(true)
 	close(c.ending)

@@ -15,7 +15,10 @@ func (s *slot) costNow() int64 {
 	}
 	a := s.address
 	cost := bookkeeping + roundUp(unsafe.Sizeof(*s)) + roundUp(unsafe.Sizeof(*a)) + roundUp(uintptr(cap(a.full))) +
-		roundUp(unsafe.Sizeof(list)) + roundUp(uintptr(cap(list))*unsafe.Sizeof(list[0]))
+		roundUp(unsafe.Sizeof(variants{}))
+	if len(list) > 1 {
+		cost += roundUp(uintptr(cap(list)) * unsafe.Sizeof(list[0]))
+	}
 	for _, e := range list {
 		cost += e.place.cost
 	}

@@ -48,7 +48,7 @@ func (c *Cache) hashOf(k *Key) uint64 {
 // that what is not found here and then there is not anywhere.
 func (c *Cache) find(hash uint64, full []byte) *slot {
 	s := c.recent.find(hash, full)
-	if kept, ok := c.kept.Get(hash); ok && s == nil && bytes.Equal(kept.address.full, full) {
+	if kept, ok := c.kept.Get(hash); ok && s == nil && bytes.Equal(kept.full, full) {
 		s = kept
 	}
 	return s

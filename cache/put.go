@@ -52,7 +52,7 @@ func (c *Cache) Replace(old, next *Entry) {
 // slotOf returns the slot of an address, nil where there is none. The lock of the
 // part is held.
 func (c *Cache) slotOf(p *part, a *address) *slot {
-	if s := c.slotAt(p, a.hash); s != nil && bytes.Equal(s.address.full, a.full) {
+	if s := c.slotAt(p, a.hash); s != nil && bytes.Equal(s.full, a.full) {
 		return s
 	}
 	return nil
@@ -74,7 +74,7 @@ func (c *Cache) slotAt(p *part, hash uint64) *slot {
 // newSlot makes a slot for an address that has none. Another key of the same hash
 // makes room for it. The lock of the part is held.
 func (c *Cache) newSlot(p *part, a *address) *slot {
-	s := &slot{address: a}
+	s := newSlot(a)
 	if other := c.slotAt(p, a.hash); other != nil {
 		c.change(p, other, nil)
 		p.slots[a.hash] = s
@@ -89,7 +89,7 @@ func (c *Cache) change(p *part, s *slot, list []*Entry) {
 			e.place.cost = e.cost()
 		}
 	}
-	s.entries.Store(&list)
+	s.setList(list)
 	c.count(s, len(list))
 	p.add(s)
 }

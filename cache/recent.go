@@ -38,7 +38,7 @@ func (r *recent) find(hash uint64, full []byte) *slot {
 	p.RLock()
 	s := p.slots[hash]
 	p.RUnlock()
-	if s == nil || !bytes.Equal(s.address.full, full) {
+	if s == nil || !bytes.Equal(s.full, full) {
 		return nil
 	}
 	return s

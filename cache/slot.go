@@ -15,21 +15,41 @@ const mostVariants = 16
 // it. What is not atomic belongs to the lock of its part of recent.
 type slot struct {
 	address *address
+	full    []byte // address.full, nearer
 	// entries are the variants, the newest first. The list is not changed but
 	// replaced.
-	entries atomic.Pointer[[]*Entry]
+	entries atomic.Pointer[variants]
 
 	cost     int64 // what ristretto was told, 0 while it does not have the slot
 	counted  int   // how many entries the counts hold of it
 	isQueued bool  // whether the settler is to look at it
 }
 
+// variants are the entries of a slot. One alone lies beside the list of it, so
+// that there is one step less to it.
+type variants struct {
+	list []*Entry
+	one  [1]*Entry
+}
+
+func newSlot(a *address) *slot { return &slot{address: a, full: a.full} }
+
 // list returns the variants.
 func (s *slot) list() []*Entry {
-	if list := s.entries.Load(); list != nil {
-		return *list
+	if v := s.entries.Load(); v != nil {
+		return v.list
 	}
 	return nil
+}
+
+// setList replaces the variants.
+func (s *slot) setList(list []*Entry) {
+	v := &variants{list: list}
+	if len(list) == 1 {
+		v.one[0] = list[0]
+		v.list = v.one[:]
+	}
+	s.entries.Store(v)
 }
 
 // with returns the list with e at its head, without the one in whose place it

@@ -24,6 +24,15 @@ func (g *Gateway) openCache() error {
 	return nil
 }
 
+// CacheMemory returns what TuneCollector needs to know of the cache: nothing where
+// it is turned off.
+func (g *Gateway) CacheMemory() CacheMemory {
+	if g.cache == nil {
+		return CacheMemory{}
+	}
+	return CacheMemory{Size: g.options.Cache.Size, Used: func() int64 { return g.cache.Stats().Bytes }}
+}
+
 func (g *Gateway) snapshotOptions() snapshot.Options {
 	o := snapshot.Options{Path: g.options.Cache.Snapshot, Log: g.log}
 	if g.restoring != nil {
