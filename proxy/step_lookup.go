@@ -37,6 +37,9 @@ func (g *Gateway) lookup(r *request) bool {
 		return false
 	}
 	rule.appendKey(&c.key, r)
+	if r.explained != nil {
+		r.explainKey()
+	}
 	// What others fetch may turn out to be for others, so there are a few tries.
 	for range 3 {
 		if goes, again := g.consult(r); !again {
