@@ -1,6 +1,7 @@
 package proxy
 
 import (
+	"cmp"
 	"time"
 
 	"weir/cache"
@@ -54,7 +55,7 @@ func (r *request) goAlone(forward, why string) bool {
 	c := &r.caching
 	c.result, c.forward, c.detail = observe.CacheBypass, forward, why
 	if r.explained != nil {
-		r.explained.add("lookup", "goes past the cache: %s", why)
+		r.explained.add("lookup", "goes past the cache: %s", cmp.Or(why, forward))
 	}
 	return true
 }
