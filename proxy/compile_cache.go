@@ -207,7 +207,7 @@ func cacheRules(set *config.Cache) policy.Rules {
 	r := policy.Rules{
 		Fixed: set.Mode == config.ModeAWS, TTL: or0(set.TTL), MaxTTL: or0(set.MaxTTL),
 		StaleWhileRevalidate: or0(set.StaleWhileRevalidate), StaleIfError: or0(set.StaleIfError),
-		SetCookie: *set.SetCookie, Personal: set.Key.Cookies != nil, Unheeded: !*set.Directives,
+		SetCookie: *set.SetCookie, Personal: set.Key.Cookies != nil || keysAuthorization(set), Unheeded: !*set.Directives,
 	}
 	if set.Heuristic != nil {
 		r.Heuristic = *set.Heuristic
@@ -231,6 +231,14 @@ func cacheRules(set *config.Cache) policy.Rules {
 		}
 	}
 	return r
+}
+
+// keysAuthorization tells whether in mode aws Authorization tells answers apart.
+func keysAuthorization(set *config.Cache) bool {
+	return set.Mode == config.ModeAWS && slices.ContainsFunc(set.Key.Parameters, func(text string) bool {
+		p, err := config.ParseCacheParameter(text)
+		return err == nil && p.Kind == "header" && strings.EqualFold(p.Name, "Authorization")
+	})
 }
 
 // statusesOf returns the statuses that 404 or 5xx stand for.
