@@ -253,7 +253,7 @@ func TestCacheAges(t *testing.T) {
 	})
 	g := startGateway(t, cacheTo(up, "{}"))
 	begun := time.Now()
-	wantCached(t, g.fetch("/", ""), "answer 1", "stored; ttl=1")
+	wantCached(t, g.fetch("/", ""), "answer 1", "stored; ttl=")
 	if a := g.fetch("/", ""); time.Since(begun) < time.Second && a.Body != "answer 1" {
 		t.Errorf("got %q while it was fresh; want answer 1", a.Body)
 	}
