@@ -218,6 +218,33 @@ func TestCacheRefreshesOnce(t *testing.T) {
 	}
 }
 
+// TestCacheValidatesOnce: however many ask for what is stale, one asks whether it
+// still holds.
+func TestCacheValidatesOnce(t *testing.T) {
+	t.Parallel()
+	const many = 30
+	release := make(chan struct{})
+	up, asked := counted(t, func(n int, r *rawRequest) string {
+		if r.Header.Get("If-None-Match") == "" {
+			return reply200("Cache-Control: max-age=10\r\nAge: 20\r\nETag: \"a\"\r\n", "kept")
+		}
+		<-release
+		return "HTTP/1.1 304 Not Modified\r\n" + hour + "\r\n"
+	})
+	g := startGateway(t, cacheTo(up, "{}"))
+	wantCached(t, g.fetch("/", ""), "kept", "stored")
+	var done sync.WaitGroup
+	for range many {
+		done.Go(func() { wantCached(t, g.fetch("/", ""), "kept", "fwd=stale") })
+	}
+	g.eventually("those who wait", func() bool { return g.cacheStats().Waiting == many-1 })
+	close(release)
+	done.Wait()
+	if n := asked.Load(); n != 2 {
+		t.Errorf("the upstream was asked %d times; want twice", n)
+	}
+}
+
 // TestCacheAges: an answer is fresh for as long as it says and no longer.
 func TestCacheAges(t *testing.T) {
 	t.Parallel()
@@ -226,7 +253,7 @@ func TestCacheAges(t *testing.T) {
 	})
 	g := startGateway(t, cacheTo(up, "{}"))
 	begun := time.Now()
-	wantCached(t, g.fetch("/", ""), "answer 1", "stored; ttl=1")
+	wantCached(t, g.fetch("/", ""), "answer 1", "stored; ttl=")
 	if a := g.fetch("/", ""); time.Since(begun) < time.Second && a.Body != "answer 1" {
 		t.Errorf("got %q while it was fresh; want answer 1", a.Body)
 	}

@@ -37,6 +37,9 @@ func (g *Gateway) join(r *request) (goes, again bool) {
 		if !g.cache.Selects(e, &c.key, r) {
 			return false, true
 		}
+		if !c.rule.rules.IsFor(&c.asks, &e.Terms) {
+			return r.goAlone(c.forward, "what was fetched is for requests without Cookie"), false
+		}
 		return g.answerStored(r, e, g.resident(e), how), false
 	case cache.Failed:
 		return g.shareFailure(r, reason)

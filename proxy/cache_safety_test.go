@@ -42,6 +42,30 @@ func TestCacheKeepsUnkeyedFieldsBack(t *testing.T) {
 	}
 }
 
+// TestCacheKeepsCookiesApart: who sends a cookie takes no part in the fetch of an
+// answer that has its time by the rules.
+func TestCacheKeepsCookiesApart(t *testing.T) {
+	t.Parallel()
+	leads, release := make(chan struct{}), make(chan struct{})
+	up, _ := counted(t, func(n int, r *rawRequest) string {
+		if n == 1 {
+			close(leads)
+			<-release
+		}
+		return reply200("", "for "+r.Header.Get("Cookie"))
+	})
+	g := startGateway(t, cacheTo(up, "{ ttl: 60s }"))
+	first, second := make(chan *rawAnswer, 1), make(chan *rawAnswer, 1)
+	go func() { first <- g.fetch("/", "") }()
+	within(t, "the request that leads", leads)
+	go func() { second <- g.fetch("/", "Cookie: ann\r\n") }()
+	g.eventually("the request that follows", func() bool { return g.cacheStats().Waiting == 1 })
+	close(release)
+	wantCached(t, within(t, "the first answer", first), "for ", "stored")
+	wantCached(t, within(t, "the second answer", second), "for ann", "fwd=miss")
+	wantCached(t, g.fetch("/", ""), "for ", "hit")
+}
+
 func TestCacheKeepsCallersApart(t *testing.T) {
 	t.Parallel()
 	f := func(callers, want string, asked int32) {

@@ -93,9 +93,9 @@ func (g *Gateway) purgeAll(p cache.Purge) error {
 	return nil
 }
 
-// invalidateURI has the answers of a URI validated before they are used again,
+// invalidateAll has the answers of a URI validated before they are used again,
 // here and, soon, on all nodes that share the cache.
-func (g *Gateway) invalidateURI(host, path, query []byte) {
+func (g *Gateway) invalidateAll(host, path, query []byte) {
 	if t := g.tier.now.Load(); t != nil {
 		t.Invalidate(host, path, query)
 		return

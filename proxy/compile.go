@@ -58,6 +58,7 @@ type mapping struct {
 type stage struct {
 	api, name string
 	tree      *route.Tree[*liveRoute]
+	cached    bool                // some route of it is
 	queries   []*queryRule        // of all its caches
 	aws       bool                // refusals are answered as AWS does
 	stray     *observe.RouteStats // of requests that reach no route
@@ -218,6 +219,7 @@ func (c *compiler) api(name string, stages map[string]*stage) {
 				continue
 			}
 			out.queries = addQueryRules(out.queries, live.caches)
+			out.cached = out.cached || len(live.caches) > 0
 			for _, method := range methodsOf(&api.Routes[i]) {
 				if err := builder.Add(method, api.Routes[i].Path, live); err != nil {
 					c.mistake(config.Path("apis", name, "routes", i, "path"), err)

@@ -8,6 +8,7 @@ import (
 	"weir/cache"
 	"weir/cache/policy"
 	"weir/proxy/exchange"
+	"weir/proxy/grpc"
 	"weir/proxy/route"
 )
 
@@ -17,6 +18,10 @@ func (g *Gateway) judge(r *request) bool {
 	c := &r.caching
 	switch {
 	case c.rule == nil:
+		// Its URI may be kept all the same: for another method, or by another route.
+		if r.route.upstream != nil && r.mapping.stage.cached && r.grpc.kind == grpc.None {
+			g.invalidate(r)
+		}
 		return true
 	case c.fetched:
 		return g.judgeFetched(r)
@@ -104,17 +109,17 @@ func (g *Gateway) invalidate(r *request) {
 		return
 	}
 	status := x.Response.StatusCode()
-	if x.Request.IsHead() && c.found != nil && status == 200 {
+	if c.found != nil && x.Request.IsHead() && status == 200 {
 		g.renewByHead(r)
 		return
 	}
 	if !policy.Invalidates(x.Request.Method(), status) {
 		return
 	}
-	place := c.rule.placeOf(r)
-	g.invalidateURI(place.Host, place.Path, place.Query)
+	host := appendHost(nil, x.Authority, x.Scheme)
+	g.invalidateURI(r, host, x.Path, x.Query)
 	for _, name := range [...]string{"Location", "Content-Location"} {
-		g.invalidateSame(r, place, x.Response.Peek(name))
+		g.invalidateSame(r, host, x.Response.Peek(name))
 	}
 	for name, value := range x.Response.All() {
 		if string(name) == "Cache-Group-Invalidation" {
@@ -125,27 +130,38 @@ func (g *Gateway) invalidate(r *request) {
 				groups = append(groups, string(group))
 			}
 			if len(groups) > 0 {
-				_ = g.purgeAll(cache.Purge{Soft: true, Host: string(place.Host), Tags: groups}) // others hear of it later
+				_ = g.purgeAll(cache.Purge{Soft: true, Host: string(host), Tags: groups}) // others hear of it later
 			}
+		}
+	}
+}
+
+// invalidateURI invalidates the answers of a URI, by its query as the keys of
+// each route of the stage have it.
+func (g *Gateway) invalidateURI(r *request, host, path, query []byte) {
+	g.invalidateAll(host, path, query)
+	for _, rule := range r.mapping.stage.queries {
+		if ruled, _ := rule.append(nil, query, nil); !bytes.Equal(ruled, query) {
+			g.invalidateAll(host, path, ruled)
 		}
 	}
 }
 
 // invalidateSame invalidates what a field of the answer refers to, if that is of
 // the same host: others have no say in it.
-func (g *Gateway) invalidateSame(r *request, place cache.Place, reference []byte) {
+func (g *Gateway) invalidateSame(r *request, own, reference []byte) {
 	if len(reference) == 0 {
 		return
 	}
-	base := url.URL{Scheme: r.x.Scheme, Host: string(place.Host), Path: string(r.x.Path)}
+	base := url.URL{Scheme: r.x.Scheme, Host: string(own), Path: string(r.x.Path)}
 	u, err := base.Parse(string(reference))
 	if err != nil {
 		return
 	}
 	path, err := route.AppendCanonical(nil, []byte(u.EscapedPath()))
 	host := appendHost(nil, []byte(u.Host), u.Scheme)
-	if err == nil && bytes.Equal(host, place.Host) {
-		g.invalidateURI(host, path, r.caching.rule.key.ruled([]byte(u.RawQuery)))
+	if err == nil && bytes.Equal(host, own) {
+		g.invalidateURI(r, host, path, []byte(u.RawQuery))
 	}
 }
 
@@ -163,8 +179,7 @@ func (g *Gateway) renewByHead(r *request) {
 		bytes.Equal(a.LastModified, lineOf(stored.Lines, "Last-Modified")) &&
 		(x.Length <= 0 || x.Length == stored.Body.Length())
 	if !alike {
-		place := c.rule.placeOf(r)
-		g.invalidateURI(place.Host, place.Path, place.Query)
+		g.invalidateURI(r, appendHost(nil, x.Authority, x.Scheme), x.Path, x.Query)
 		return
 	}
 	verdict := c.rule.rules.Freshen(&c.asks, &stored.Terms, &a)

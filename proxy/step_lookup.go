@@ -1,6 +1,7 @@
 package proxy
 
 import (
+	"cmp"
 	"time"
 
 	"weir/cache"
@@ -37,6 +38,9 @@ func (g *Gateway) lookup(r *request) bool {
 		return false
 	}
 	rule.appendKey(&c.key, r)
+	if r.explained != nil {
+		r.explainKey()
+	}
 	// What others fetch may turn out to be for others, so there are a few tries.
 	for range 3 {
 		if goes, again := g.consult(r); !again {
@@ -51,7 +55,7 @@ func (r *request) goAlone(forward, why string) bool {
 	c := &r.caching
 	c.result, c.forward, c.detail = observe.CacheBypass, forward, why
 	if r.explained != nil {
-		r.explained.add("lookup", "goes past the cache: %s", why)
+		r.explained.add("lookup", "goes past the cache: %s", cmp.Or(why, forward))
 	}
 	return true
 }

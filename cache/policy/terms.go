@@ -86,17 +86,25 @@ func (r *Rules) Use(t *Terms, q *Request, resident time.Duration) Use {
 			return Refetch
 		}
 		return t.use(age)
-	case r.Unheeded:
+	case r.Unheeded && r.IsFor(q, t):
 		return t.use(age)
+	case r.Unheeded:
+		return Validate
 	}
 	use := Validate
-	if !q.wantsValidation() {
+	if !q.wantsValidation() && r.IsFor(q, t) {
 		use = t.useAsked(&q.Control, age)
 	}
 	if use == Validate && q.Control.Has&OnlyIfCached != 0 {
 		return GatewayTimeout
 	}
 	return use
+}
+
+// IsFor tells whether an answer of those terms is for such as q at all: the times
+// that the rules give hold for requests without Cookie.
+func (r *Rules) IsFor(q *Request, t *Terms) bool {
+	return r.Fixed || r.Personal || !q.Cookie || t.Source != FromRules && t.Source != FromHeuristic
 }
 
 // use decides for a request that says nothing.
@@ -171,13 +179,16 @@ func (r *Rules) MayRescue(t *Terms, q *Request, resident time.Duration, status i
 
 // Bypasses tells whether q must not be served from a cache and its answer not be
 // kept, and why: no-store, If-Match and If-Unmodified-Since, a method that no
-// rule knows. "" for no.
+// rule knows, in the fixed mode Authorization. "" for no.
 func (r *Rules) Bypasses(q *Request) string {
 	switch {
 	case !r.Fixed && !q.isMethod("GET") && !q.isMethod("HEAD") && !q.isMethod("QUERY"):
 		return "method"
 	case !r.Fixed && !r.Unheeded && q.Control.Has&NoStore != 0:
 		return "no-store"
+	case r.Fixed && q.Authorization && !r.Personal:
+		// What is kept was for requests without it, a 401 perhaps.
+		return "request has Authorization"
 	case q.IfMatch:
 		return "if-match"
 	case q.IfUnmodifiedSince:

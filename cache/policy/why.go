@@ -43,6 +43,7 @@ func (r *Rules) appendSaid(dst []byte, t *Terms, q *Request) []byte {
 	dst = appendIf(dst, t.Immutable, ", immutable")
 	dst = appendAsked(dst, t.StaleWhileRevalidate > 0, ", stale-while-revalidate ", t.StaleWhileRevalidate)
 	dst = appendAsked(dst, t.StaleIfError > 0, ", stale-if-error ", t.StaleIfError)
+	dst = appendIf(dst, !r.IsFor(q, t), ", asked with Cookie")
 	if r.Unheeded {
 		return dst
 	}
