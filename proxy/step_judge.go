@@ -115,7 +115,7 @@ func (g *Gateway) invalidate(r *request) {
 				groups = append(groups, string(group))
 			}
 			if len(groups) > 0 {
-				_ = g.purgeAll(cache.Purge{Soft: true, Host: string(place.Host), Tags: groups}) // others hear of it later
+				g.purgeSoon(cache.Purge{Soft: true, Host: string(place.Host), Tags: groups})
 			}
 		}
 	}

@@ -8,6 +8,7 @@ import (
 	"sync"
 	"time"
 
+	"weir/cache"
 	"weir/cache/record"
 )
 
@@ -161,16 +162,14 @@ func (h *history) pending() int {
 }
 
 // isWaiting tells whether the same is to be sent already.
-func (h *history) isWaiting(host, path, query string) bool {
+func (h *history) isWaiting(p *cache.Purge) bool {
 	h.mutex.Lock()
 	defer h.mutex.Unlock()
-	for i := range h.own {
-		if o := &h.own[i]; o.sent.IsZero() && o.later && o.message.purge.Host == host &&
-			o.message.purge.Path == path && o.message.purge.Query == query {
-			return true
-		}
-	}
-	return false
+	return slices.ContainsFunc(h.own, func(o own) bool {
+		q := &o.message.purge
+		return o.later && o.sent.IsZero() && q.Soft == p.Soft && q.Stage == p.Stage && q.Host == p.Host && q.Path == p.Path &&
+			q.Query == p.Query && q.Prefix == p.Prefix && slices.Equal(q.Tags, p.Tags)
+	})
 }
 
 // unsent returns up to most of this node's messages that are to be sent, or were
