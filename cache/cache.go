@@ -101,7 +101,7 @@ type Stats struct {
 	// Expired those that were taken out because they were of no more use.
 	Stored, Evicted, Rejected, Purged, Expired uint64
 
-	Fills int64 // under way
+	Fills, Waiting int64 // under way, and who waits for those that others lead
 }
 
 // Stats returns the counts.
@@ -110,7 +110,7 @@ func (c *Cache) Stats() Stats {
 		Entries: c.counts.entries.Load(), Bytes: c.room - c.kept.RemainingCost(),
 		Stored: c.counts.stored.Load(), Evicted: c.counts.evicted.Load(), Rejected: c.counts.rejected.Load(),
 		Purged: c.counts.purged.Load(), Expired: c.counts.expired.Load(),
-		Fills: c.fills.count(),
+		Fills: c.fills.count(), Waiting: c.fills.waiting(),
 	}
 }
 

@@ -119,12 +119,14 @@ func (f *Fill) Unwatch(w Waker) {
 func (f *Fill) Stale() *Entry { return f.stale }
 
 // Pass tells the followers that the answer is not for them, and has whoever asks
-// for the key within the next seconds not wait for others.
+// for the key within the next seconds, 0 for nobody, not wait for others.
 func (f *Fill) Pass(seconds int) {
 	if f.ended || f.breakOff(ErrAbandoned) {
 		return
 	}
-	f.cache.markPass(f.address, f.cache.Now()+int64(seconds)*1e9)
+	if seconds > 0 {
+		f.cache.markPass(f.address, f.cache.Now()+int64(seconds)*1e9)
+	}
 	f.leaveTable()
 	f.settle(Passed, nil, nil)
 }

@@ -173,6 +173,21 @@ func (t *fills) count() (n int64) {
 	return n
 }
 
+// waiting returns how many wait for fills that others lead.
+func (t *fills) waiting() (n int64) {
+	for i := range t.shards {
+		shard := &t.shards[i]
+		shard.mu.Lock()
+		for _, f := range shard.first {
+			for ; f != nil; f = f.next {
+				n += int64(f.Waiting())
+			}
+		}
+		shard.mu.Unlock()
+	}
+	return n
+}
+
 // oldestBorn returns the number of purges at which the oldest fill under way
 // began: what is purged later may concern it. It is the greatest number where
 // there is none.

@@ -33,8 +33,7 @@ func (k *Key) Reset() {
 // Add adds one part. Parts cannot run into each other.
 func (k *Key) Add(part []byte) {
 	k.hashed = false
-	k.full = binary.AppendUvarint(k.full, uint64(len(part)))
-	k.full = append(k.full, part...)
+	k.full = append(appendSize(k.full, len(part)), part...)
 }
 
 // Copy makes k a key of its own that is the same as other, but for Place.
@@ -46,8 +45,15 @@ func (k *Key) Copy(other *Key) {
 // AddString is Add.
 func (k *Key) AddString(part string) {
 	k.hashed = false
-	k.full = binary.AppendUvarint(k.full, uint64(len(part)))
-	k.full = append(k.full, part...)
+	k.full = append(appendSize(k.full, len(part)), part...)
+}
+
+// appendSize appends the size of a part; that of most is one byte.
+func appendSize(dst []byte, size int) []byte {
+	if size < 0x80 {
+		return append(dst, byte(size))
+	}
+	return binary.AppendUvarint(dst, uint64(size))
 }
 
 // Full returns the whole key. It is valid until the next Reset or Add.

@@ -21,6 +21,10 @@ type failure struct {
 func (g *Gateway) join(r *request) (goes, again bool) {
 	c := &r.caching
 	defer r.leaveCache()
+	how := observe.CacheCollapsed
+	if state, _, _ := c.fill.State(); state == cache.Answered {
+		how = observe.CacheHit // it is here, if not yet all of it
+	}
 	switch g.await(r, c.fill, c.rule.wait) {
 	case waitedOut:
 		return r.goAlone(c.forward, "who fetches it takes too long"), false
@@ -33,8 +37,7 @@ func (g *Gateway) join(r *request) (goes, again bool) {
 		if !g.cache.Selects(e, &c.key, r) {
 			return false, true
 		}
-		how := observe.CacheCollapsed
-		return g.answerStored(r, e, how), false
+		return g.answerStored(r, e, g.resident(e), how), false
 	case cache.Failed:
 		return g.shareFailure(r, reason)
 	}
@@ -53,6 +56,7 @@ func (g *Gateway) shareFailure(r *request, reason any) (goes, again bool) {
 	if why.refusal == nil {
 		return r.goAlone(r.caching.forward, "the upstream failed, and its answer is not for others"), false
 	}
+	r.caching.result = observe.CacheCollapsed
 	r.x.Cause = why.cause
 	return r.x.Refuse(why.refusal), false
 }
@@ -61,10 +65,14 @@ func (g *Gateway) shareFailure(r *request, reason any) (goes, again bool) {
 // is allowed (RFC 5861 §4); status is 0 without any answer.
 func (g *Gateway) rescue(r *request, status int) bool {
 	c := &r.caching
-	if c.found == nil || !c.rule.rules.MayRescue(&c.found.Terms, &c.asks, g.resident(c.found), status) {
+	if c.found == nil {
 		return false
 	}
-	g.answerStored(r, c.found, observe.CacheStale)
+	resident := g.resident(c.found)
+	if !c.rule.rules.MayRescue(&c.found.Terms, &c.asks, resident, status) {
+		return false
+	}
+	g.answerStored(r, c.found, resident, observe.CacheStale)
 	return true
 }
 

@@ -13,14 +13,31 @@ var nameCacheStatus = []byte("Cache-Status")
 // nearer to the origin have told.
 func (r *request) tellCache() {
 	c := &r.caching
-	if c.rule == nil || !c.rule.status || c.result == observe.NoCache {
+	if c.rule == nil || !c.rule.status {
 		return
 	}
-	b := append(r.field[:0], "weir"...)
+	if c.result == observe.NoCache {
+		if r.x.Refusal == nil {
+			return
+		}
+		c.detail = r.x.Refusal.Cause
+	}
+	if r.x.Lines != nil { // of a stored answer, which stand in c.head
+		c.head = append(r.appendCacheStatus(append(c.head, "Cache-Status: "...)), '\r', '\n')
+		r.x.Lines = c.head
+		return
+	}
+	r.field = r.appendCacheStatus(r.field[:0])
+	r.x.Response.AddBytesKV(nameCacheStatus, r.field)
+}
+
+func (r *request) appendCacheStatus(b []byte) []byte {
+	c := &r.caching
+	b = append(b, "weir"...)
 	switch c.result {
+	case observe.NoCache: // neither hit nor sent on
 	case observe.CacheHit, observe.CacheStale, observe.CacheRefreshed:
-		b = append(b, "; hit"...)
-		b = appendTTL(b, c)
+		b = appendTTL(append(b, "; hit"...), c)
 	default:
 		b = append(append(b, "; fwd="...), c.forward...)
 		if r.x.UpstreamStatus != 0 {
@@ -32,15 +49,14 @@ func (r *request) tellCache() {
 		if c.result == observe.CacheCollapsed {
 			b = append(b, "; collapsed"...)
 		}
-		if c.kept || c.result == observe.CacheCollapsed || c.result == observe.CacheRevalidated {
+		if r.x.Refusal == nil && (c.kept || c.result == observe.CacheCollapsed || c.result == observe.CacheRevalidated) {
 			b = appendTTL(b, c)
 		}
 	}
 	if c.detail != "" {
 		b = append(append(append(b, `; detail="`...), c.detail...), '"')
 	}
-	r.field = b
-	r.x.Response.AddBytesKV(nameCacheStatus, b)
+	return b
 }
 
 // appendTTL appends for how much longer the answer is fresh, in step with Age.

@@ -39,10 +39,13 @@ type caching struct {
 	warning  bool          // a wish to have the answer replaced was not heeded
 }
 
-// read takes from the request's head what concerns the cache.
-func (c *caching) read(h *fasthttp.RequestHeader) {
-	c.asks.Reset()
+// read takes from the request's head what concerns the cache, once; plain tells
+// that there is no such field.
+func (c *caching) read(h *fasthttp.RequestHeader, plain bool) {
 	c.asks.Method = h.Method()
+	if plain {
+		return
+	}
 	for name, value := range h.AllInOrder() {
 		if policy.Concerns(name) {
 			c.asks.Add(name, value)
@@ -68,10 +71,18 @@ func appendSelected(dst []byte, lines [][]byte, h *fasthttp.RequestHeader, name 
 
 // reset forgets the request, and keeps the memory.
 func (c *caching) reset() {
-	key, lines, head := c.key, c.lines, c.head
-	clear(lines[:cap(lines)])
-	*c = caching{key: key, lines: lines[:0], head: head[:0]}
+	// Field by field: a literal would be built on the stack and copied.
 	c.key.Reset()
+	c.asks.Reset()
+	c.rule, c.found, c.fill, c.fetch = nil, nil, nil, nil
+	c.fetched, c.refreshing, c.handed, c.wanted, c.kept, c.warning = false, false, false, false, false, false
+	clear(c.lines[:cap(c.lines)])
+	c.lines, c.head = c.lines[:0], c.head[:0]
+	if c.body.patience != nil {
+		c.body = storedBody{}
+	}
+	c.hand = handedStream{}
+	c.result, c.age, c.lifetime, c.forward, c.detail = observe.NoCache, 0, 0, "", ""
 }
 
 // leaveCache ends what the request has begun with the cache: nobody may wait for

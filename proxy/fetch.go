@@ -35,6 +35,7 @@ type fetching struct {
 	requested time.Time
 	answer    policy.Answer
 	verdict   policy.Verdict
+	private   []byte // field lines for the request that leads alone
 
 	// owners are the goroutine of the fetch and the request that leads: what the
 	// fetch has taken is given back when both are through with it.
@@ -76,7 +77,7 @@ func (d *fetching) start(r *request) {
 	own.params, own.rest, own.fields = r.params, append([]byte(nil), r.rest...), r.fields
 	c := &own.caching
 	c.rule, c.fetch, c.fetched = r.caching.rule, d, true
-	c.read(&d.asked)
+	c.read(&d.asked, from.Plain)
 	d.r = own
 	d.prepare()
 	c.wanted = r.caching.refreshing
@@ -174,7 +175,7 @@ func (d *fetching) free() {
 	d.waits.Store(nil)
 	d.asked.Reset()
 	clear(d.lines[:cap(d.lines)])
-	d.answer, d.verdict = policy.Answer{}, policy.Verdict{}
+	d.answer, d.verdict, d.private = policy.Answer{}, policy.Verdict{}, nil
 	fetchings.Put(d)
 }
 
@@ -190,7 +191,7 @@ func (g *Gateway) obtain(r *request) bool {
 	d := c.fetch
 	d.start(r)
 	if c.refreshing {
-		return g.answerStored(r, c.found, observe.CacheRefreshed)
+		return g.answerStored(r, c.found, g.resident(c.found), observe.CacheRefreshed)
 	}
 	if g.await(r, c.fill, 0) == clientLeft {
 		return r.x.Refuse(exchange.ClientGone)
@@ -200,11 +201,17 @@ func (g *Gateway) obtain(r *request) bool {
 	case cache.Answered:
 		r.takeCounts(d)
 		c.detail = d.r.caching.detail
+		how := observe.CacheMiss
 		if c.found != nil && e.Body == c.found.Body {
-			return g.answerStored(r, e, observe.CacheRevalidated)
+			how = observe.CacheRevalidated
 		}
-		c.kept = true
-		return g.answerStored(r, e, observe.CacheMiss)
+		c.kept = how == observe.CacheMiss
+		g.answerStored(r, e, g.resident(e), how)
+		if len(d.private) > 0 && r.x.Refusal == nil {
+			c.head = append(c.head, d.private...)
+			r.x.Lines = c.head
+		}
+		return false
 	case cache.Failed:
 		why := reason.(*failure)
 		if g.rescue(r, why.status) {

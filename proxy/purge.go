@@ -189,7 +189,7 @@ func contains(prefixes []netip.Prefix, address netip.Addr) bool {
 func (g *Gateway) CacheStates() any {
 	s := g.cacheStats()
 	return map[string]any{
-		"size": g.options.Cache.Size, "entries": s.Entries, "bytes": s.Bytes, "fills": s.Fills,
+		"size": g.options.Cache.Size, "entries": s.Entries, "bytes": s.Bytes, "fills": s.Fills, "waiting": s.Waiting,
 		"stored": s.Stored, "evicted": s.Evicted, "rejected": s.Rejected, "purged": s.Purged, "expired": s.Expired,
 		"stages": g.metrics.CacheResults(),
 	}

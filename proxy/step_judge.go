@@ -51,7 +51,7 @@ func (g *Gateway) judgeFetched(r *request) bool {
 	case x.Tunnel != nil || a.Status == 304:
 		d.pass("it is no answer to keep", passShort)
 	case !d.verdict.Store:
-		d.pass(d.verdict.Why, passShort)
+		d.pass(d.verdict.Why, d.passFor())
 	case x.Length > c.rule.maxObject:
 		d.pass("it is larger than what is kept", passLong)
 	case variesByWay(a.Vary):
@@ -69,6 +69,16 @@ const (
 	passShort = 10
 	passLong  = 60
 )
+
+// passFor returns for how long requests are not to wait for each other. One of
+// them must not decide that for all, nor an upstream that fails for a moment.
+func (d *fetching) passFor() int {
+	asks := policy.Request{Method: d.r.caching.asks.Method}
+	if d.answer.Status >= 500 || d.rule.rules.Judge(&asks, &d.answer).Store {
+		return 0
+	}
+	return passShort
+}
 
 // variesByWay tells whether an answer depends on fields that the gateway sets
 // anew for each client: no other request could be told to be alike.

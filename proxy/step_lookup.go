@@ -29,7 +29,7 @@ func (g *Gateway) lookup(r *request) bool {
 		}
 		return r.goAlone(forward, why)
 	}
-	c.read(&r.x.Request)
+	c.read(&r.x.Request, r.x.Plain)
 	if why := rule.rules.Bypasses(&c.asks); why != "" {
 		return r.goAlone("request", why)
 	}
@@ -85,10 +85,10 @@ func (g *Gateway) consult(r *request) (goes, again bool) {
 		if c.found.Terms.Age(resident) >= c.found.Terms.Lifetime {
 			how = observe.CacheStale
 		}
-		return g.answerStored(r, c.found, how), false
+		return g.answerStored(r, c.found, resident, how), false
 	case policy.ServeStale:
 		if r.explained != nil || !g.refresh(r) {
-			return g.answerStored(r, c.found, observe.CacheStale), false
+			return g.answerStored(r, c.found, resident, observe.CacheStale), false
 		}
 		return true, false
 	case policy.GatewayTimeout:

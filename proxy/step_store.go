@@ -1,6 +1,7 @@
 package proxy
 
 import (
+	"bytes"
 	"errors"
 	"net/textproto"
 	"slices"
@@ -20,6 +21,7 @@ func (g *Gateway) store(r *request) bool {
 		return true
 	}
 	d, x := r.caching.fetch, r.x
+	d.private = d.privateLines()
 	if stale := d.fill.Stale(); stale != nil && d.answer.Status == 304 {
 		e := g.renewed(stale, r, &d.verdict)
 		d.fill.Refreshed(e, d)
@@ -107,9 +109,15 @@ func (d *fetching) outgrow(b *cache.Body) {
 // storedLines returns the field lines of x.Response as they are stored, with
 // those in kept before them, and without drop.
 func (g *Gateway) storedLines(r *request, kept []byte, drop [][]byte) []byte {
-	out, dated := append(make([]byte, 0, 512), kept...), lineOf(kept, "Date") != nil
+	out, dated := make([]byte, 0, 512), lineOf(kept, "Date") != nil
+	if !names(drop, nameCacheStatus) { // first, where tellCache looks for it
+		for _, value := range r.x.Response.PeekAll("Cache-Status") {
+			out = wire.AppendField(out, nameCacheStatus, value)
+		}
+	}
+	out = append(out, kept...)
 	for name, value := range r.x.Response.All() {
-		if !isStorable(r, string(name)) || slices.ContainsFunc(drop, func(d []byte) bool { return string(d) == string(name) }) {
+		if !isStorable(r, string(name)) || names(drop, name) || string(name) == string(nameCacheStatus) {
 			continue
 		}
 		dated = dated || string(name) == "Date"
@@ -119,6 +127,22 @@ func (g *Gateway) storedLines(r *request, kept []byte, drop [][]byte) []byte {
 		out = wire.AppendField(out, []byte("Date"), fasthttp.AppendHTTPDate(nil, time.Now()))
 	}
 	return slices.Clip(out)
+}
+
+// names tells whether a field is among those that a list names.
+func names(list [][]byte, field []byte) bool {
+	return slices.ContainsFunc(list, func(name []byte) bool { return bytes.EqualFold(name, field) })
+}
+
+// privateLines returns the fields that are not stored with the answer: who has
+// led the fetch gets them, and nobody else.
+func (d *fetching) privateLines() (out []byte) {
+	for name, value := range d.x.Response.All() {
+		if names(d.verdict.Drop, name) && isStorable(d.r, string(name)) {
+			out = wire.AppendField(out, name, value)
+		}
+	}
+	return out
 }
 
 // isStorable tells whether a field of an answer is stored: what belongs to the

@@ -16,7 +16,6 @@ import (
 )
 
 var (
-	nameAge          = []byte("Age")
 	nameWarning      = []byte("Warning")
 	nameContentRange = []byte("Content-Range")
 	ignoredWish      = []byte(`199 weir "Cache-control headers were ignored because the caller was unauthorized."`)
@@ -24,39 +23,37 @@ var (
 
 // answerStored answers with a stored answer, or the part of it that the request
 // asks for. It returns false, so that the way can end with it.
-func (g *Gateway) answerStored(r *request, e *cache.Entry, how observe.CacheResult) bool {
+func (g *Gateway) answerStored(r *request, e *cache.Entry, resident time.Duration, how observe.CacheResult) bool {
 	x, c := r.x, &r.caching
-	resident := g.resident(e)
 	c.result, c.age, c.lifetime = how, e.Terms.Age(resident), e.Terms.Lifetime
 	x.Response.SetNoDefaultContentType(true)
 	x.Response.SetStatusCode(e.Status)
-	x.Lines = e.Lines
-	body := e.Body
+	lines, body := e.Lines, e.Body
 	if e.Encoded && !r.takesGzip() {
 		plain, err := plainOf(e)
 		if err != nil {
 			x.Cause = err
 			return x.Refuse(exchange.Internal)
 		}
-		x.Lines, body = e.PlainLines, cache.WholeBody(plain)
+		lines, body = e.PlainLines, cache.WholeBody(plain)
+	}
+	notModified := e.Status == fasthttp.StatusOK && policy.NotModified(&c.asks, &e.Terms)
+	if notModified {
+		x.Response.SetStatusCode(fasthttp.StatusNotModified)
+		c.head = appendWithoutContent(c.head[:0], lines)
+	} else {
+		c.head = append(c.head[:0], lines...)
 	}
 	if how != observe.CacheMiss && how != observe.CacheCollapsed || c.age >= time.Second {
-		r.field = strconv.AppendInt(r.field[:0], int64(c.age/time.Second), 10)
-		x.Response.SetCanonical(nameAge, r.field)
+		c.head = strconv.AppendInt(append(c.head, "Age: "...), int64(c.age/time.Second), 10)
+		c.head = append(c.head, '\r', '\n')
 	}
 	if c.warning {
-		x.Response.SetCanonical(nameWarning, ignoredWish)
+		c.head = wire.AppendField(c.head, nameWarning, ignoredWish)
 	}
-	if e.Status == fasthttp.StatusOK {
-		if policy.NotModified(&c.asks, &e.Terms) {
-			x.Response.SetStatusCode(fasthttp.StatusNotModified)
-			c.head = appendWithoutContent(c.head[:0], x.Lines)
-			x.Lines = c.head
-			return false
-		}
-		if c.asks.Range != nil && x.Request.IsGet() && r.answerRange(body, &e.Terms) {
-			return false
-		}
+	x.Lines = c.head
+	if notModified || e.Status == fasthttp.StatusOK && c.asks.Range != nil && x.Request.IsGet() && r.answerRange(body, &e.Terms) {
+		return false
 	}
 	r.giveBody(body, 0, -1)
 	return false
@@ -101,7 +98,7 @@ func (r *request) answerRange(body *cache.Body, terms *policy.Terms) bool {
 		x.Response.SetStatusCode(fasthttp.StatusRequestedRangeNotSatisfiable)
 		r.field = strconv.AppendInt(append(r.field[:0], "bytes */"...), length, 10)
 		x.Response.SetCanonical(nameContentRange, r.field)
-		c.head = appendWithoutContent(c.head[:0], x.Lines)
+		c.head = appendWithoutContent(c.head[:0], c.head) // in place: it only becomes shorter
 		x.Lines = c.head
 		return true
 	case outcome != policy.PartialAnswer:
@@ -144,7 +141,8 @@ func (r *request) answerSpans(body *cache.Body, spans []policy.Span, length int6
 	out = append(append(append(out, "--"...), boundary...), "--\r\n"...)
 	x.Response.SetStatusCode(fasthttp.StatusPartialContent)
 	x.Response.SetContentTypeBytes(append([]byte("multipart/byteranges; boundary="), boundary...))
-	x.Lines = withoutField(x.Lines, "Content-Type")
+	r.caching.head = withoutField(r.caching.head, "Content-Type")
+	x.Lines = r.caching.head
 	x.Bytes = out
 	return true
 }

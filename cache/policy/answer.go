@@ -88,8 +88,8 @@ func (a *Answer) addShort(name, value []byte) {
 			a.date, a.isDateOK = dateOf(value, a.Received.Unix())
 		}
 	case isFold(name, "etag"):
-		if a.ETag == nil {
-			a.ETag = trim(value)
+		if tag := trim(value); a.ETag == nil && len(tag) > 0 {
+			a.ETag = tag
 		}
 	case isFold(name, "vary"):
 		a.addVary(value)

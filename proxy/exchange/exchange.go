@@ -72,6 +72,7 @@ type Exchange struct {
 	Request       fasthttp.RequestHeader
 	Target        []byte // request target in origin form, as received
 	Authority     []byte // host and port that the request names (RFC 9110 §7.1)
+	Plain         bool   // none of its fields concerns caches; false where that is not known
 	RequestLength int64  // bytes, 0 without a body, or Chunked
 	RequestBody   Body   // nil without a body
 	RequestBytes  []byte // the whole body, once buffered; RequestBody is then done
@@ -125,7 +126,7 @@ func (x *Exchange) Reset() {
 	x.Front, x.Start, x.Malformed = nil, time.Time{}, nil
 	x.Target, x.Authority, x.Path, x.RequestID = target, authority, path, id
 	x.RequestLength, x.RequestBody, x.RequestBytes = 0, nil, nil
-	x.Old, x.Secure, x.TLS, x.MaxBody = false, false, nil, 0
+	x.Plain, x.Old, x.Secure, x.TLS, x.MaxBody = false, false, false, nil, 0
 	x.Client, x.Peer, x.Scheme, x.Query, x.HasQuery = netip.Addr{}, netip.AddrPort{}, "", nil, false
 	x.Listener, x.Protocol, x.Shard = "", "", 0
 	x.Lines, x.Bytes, x.Stream, x.Tunnel, x.Length, x.Refusal, x.Cause, x.Limits = nil, nil, nil, nil, 0, nil, nil, TunnelLimits{}

@@ -201,7 +201,7 @@ func (s *Section) Finish(x *exchange.Exchange, ended bool, key []byte) *wire.Fau
 	}
 	x.Target = append(x.Target[:0], s.head.Target.Of(s.text)...)
 	x.Authority = append(x.Authority[:0], x.Request.Host()...)
-	x.RequestLength = s.head.Length
+	x.RequestLength, x.Plain = s.head.Length, !s.head.Caching
 	return nil
 }
 

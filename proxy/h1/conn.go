@@ -266,7 +266,7 @@ func (c *conn) accept() *exchange.Exchange {
 	if head.Absolute {
 		c.absolute(x)
 	}
-	x.RequestLength = head.Length
+	x.RequestLength, x.Plain = head.Length, !head.Caching
 	w.body.expect = head.Continue && !x.Old
 	w.body.begin(w.br, head.Length)
 	if head.Length != 0 {

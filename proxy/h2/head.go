@@ -134,6 +134,7 @@ func (c *conn) request(s *stream, w *work, ended bool) frame.Code {
 	}
 	x.Target = append(x.Target[:0], w.head.Target.Of(w.text)...)
 	x.Authority = append(x.Authority[:0], x.Request.Host()...)
+	x.Plain = !w.head.Caching
 	return s.expectBody(&w.head, ended)
 }
 

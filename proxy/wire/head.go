@@ -1,6 +1,10 @@
 package wire
 
-import "bytes"
+import (
+	"bytes"
+
+	"weir/cache/policy"
+)
 
 // Fault is why a message head or body is refused. Faults are constants, so
 // that refusing hostile input allocates nothing.
@@ -73,6 +77,7 @@ type Head struct {
 	Continue          bool // Expect: 100-continue
 	Upgrade           bool // an Upgrade field is there
 	Connection        bool // a field that speaks of the connection is there, Upgrade aside
+	Caching           bool // a field that concerns caches is there
 	Close, KeepAlive  bool // options that Connection names (RFC 9110 §7.6.1)
 
 	line                int // start of the first line that was not yet checked
@@ -313,6 +318,7 @@ func (h *Head) field(line []byte, request bool) *Fault {
 	if !cleanValue(value) {
 		return faultValue
 	}
+	h.Caching = h.Caching || request && policy.Concerns(name)
 	switch len(name) {
 	case len("Host"):
 		if request && equalFold(name, "Host") {

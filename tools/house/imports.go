@@ -71,7 +71,7 @@ func Allowed() map[string][]string {
 		"weir/proxy/frame":    {},
 		"weir/proxy/hpack":    {},
 		"weir/proxy/route":    {},
-		"weir/proxy/wire":     {fasthttp, sys},
+		"weir/proxy/wire":     {"weir/cache/policy", fasthttp, sys},
 		"weir/ratelimit":      {},
 		"weir/cache/policy":   {},
 		"weir/tls": {
