@@ -31,6 +31,7 @@ func (t *Tier) Purge(p cache.Purge) error {
 	}
 	m := t.history.add(message{origin: t.origin, purge: p}, t.cache.Number(), false)
 	t.cache.Purge(p)
+	t.history.done(m.number, t.cache.Number())
 	if t.away.Load() {
 		_, _, err := t.State()
 		return fmt.Errorf("cannot tell other nodes of a purge: %w: %w", err, ErrLater)
