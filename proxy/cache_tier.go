@@ -93,6 +93,15 @@ func (g *Gateway) purgeAll(p cache.Purge) error {
 	return nil
 }
 
+// purgeSoon is purgeAll for requests, which must not wait for other nodes.
+func (g *Gateway) purgeSoon(p cache.Purge) {
+	if t := g.tier.now.Load(); t != nil {
+		t.PurgeSoon(p)
+		return
+	}
+	g.cache.Purge(p)
+}
+
 // invalidateAll has the answers of a URI validated before they are used again,
 // here and, soon, on all nodes that share the cache.
 func (g *Gateway) invalidateAll(host, path, query []byte) {

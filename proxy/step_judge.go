@@ -130,7 +130,7 @@ func (g *Gateway) invalidate(r *request) {
 				groups = append(groups, string(group))
 			}
 			if len(groups) > 0 {
-				_ = g.purgeAll(cache.Purge{Soft: true, Host: string(host), Tags: groups}) // others hear of it later
+				g.purgeSoon(cache.Purge{Soft: true, Host: string(host), Tags: groups})
 			}
 		}
 	}

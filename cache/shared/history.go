@@ -8,6 +8,7 @@ import (
 	"sync"
 	"time"
 
+	"weir/cache"
 	"weir/cache/record"
 )
 
@@ -36,7 +37,7 @@ type history struct {
 	known  bool // there is a base
 	passed []passed
 	own    []own  // what was not seen in the stream, in order
-	done   []own  // what was, of late
+	late   []own  // what was, of late
 	last   uint64 // number of the last of own
 	ids    [2]map[string]first
 }
@@ -60,6 +61,7 @@ type own struct {
 	number  uint64
 	message message
 	floor   uint64 // its purge has a greater number here
+	most    uint64 // and at most this one
 	made    time.Time
 	sent    time.Time // zero if it is to be sent
 	later   bool      // there is no hurry
@@ -149,8 +151,26 @@ func (h *history) add(m message, floor uint64, later bool) *message {
 	}
 	h.last++
 	m.number = h.last
-	h.own = append(h.own, own{number: m.number, message: m, floor: floor, made: time.Now(), later: later})
+	h.own = append(h.own, own{number: m.number, message: m, floor: floor, most: math.MaxUint64, made: time.Now(), later: later})
 	return &m
+}
+
+// done tells that the purge of a message of this node has had its effect here by
+// now.
+func (h *history) done(number, now uint64) {
+	h.mutex.Lock()
+	defer h.mutex.Unlock()
+	if i := slices.IndexFunc(h.own, func(o own) bool { return o.number == number }); i >= 0 {
+		h.own[i].most = now
+	}
+}
+
+// isSoon tells whether a purge before born is about to be seen in the stream: the
+// position of what was fetched then is not yet what it will be.
+func (h *history) isSoon(born uint64) bool {
+	h.mutex.Lock()
+	defer h.mutex.Unlock()
+	return slices.ContainsFunc(h.own, func(o own) bool { return !o.later && !o.sent.IsZero() && o.most <= born })
 }
 
 // pending returns how many of this node's messages were not seen in the stream.
@@ -161,16 +181,14 @@ func (h *history) pending() int {
 }
 
 // isWaiting tells whether the same is to be sent already.
-func (h *history) isWaiting(host, path, query string) bool {
+func (h *history) isWaiting(p *cache.Purge) bool {
 	h.mutex.Lock()
 	defer h.mutex.Unlock()
-	for i := range h.own {
-		if o := &h.own[i]; o.sent.IsZero() && o.later && o.message.purge.Host == host &&
-			o.message.purge.Path == path && o.message.purge.Query == query {
-			return true
-		}
-	}
-	return false
+	return slices.ContainsFunc(h.own, func(o own) bool {
+		q := &o.message.purge
+		return o.later && o.sent.IsZero() && q.Soft == p.Soft && q.Stage == p.Stage && q.Host == p.Host && q.Path == p.Path &&
+			q.Query == p.Query && q.Prefix == p.Prefix && slices.Equal(q.Tags, p.Tags)
+	})
 }
 
 // unsent returns up to most of this node's messages that are to be sent, or were
@@ -208,16 +226,16 @@ func (h *history) mine(position record.Position, number, now uint64) {
 	if i := slices.IndexFunc(h.own, is); i >= 0 {
 		o := h.own[i]
 		o.at = position
-		h.append(position, o.floor, now)
-		if len(h.done) == mostOwn {
-			h.done = slices.Delete(h.done, 0, mostOwn/4)
+		h.append(position, o.floor, min(o.most, now))
+		if len(h.late) == mostOwn {
+			h.late = slices.Delete(h.late, 0, mostOwn/4)
 		}
-		h.done = append(h.done, o)
+		h.late = append(h.late, o)
 		h.own = slices.Delete(h.own, i, i+1)
 		return
 	}
-	if i := slices.IndexFunc(h.done, is); i >= 0 {
-		h.twice(position, first{h.done[i].at, h.done[i].floor}, now)
+	if i := slices.IndexFunc(h.late, is); i >= 0 {
+		h.twice(position, first{h.late[i].at, h.late[i].floor}, now)
 		return
 	}
 	h.append(position, 0, now) // of long ago
@@ -240,13 +258,13 @@ func (h *history) again(base record.Position, number uint64) {
 	defer h.mutex.Unlock()
 	h.seen = record.Position{}
 	h.base, h.most, h.known, h.passed = base, number, true, h.passed[:0]
-	for _, o := range h.done {
+	for _, o := range h.late {
 		if time.Since(o.made) < resending {
 			o.sent = time.Now().Add(rereading - overdue) // it may still be there: that is known soon
 			h.own = append(h.own, o)
 		}
 	}
-	h.done = h.done[:0]
+	h.late = h.late[:0]
 	slices.SortFunc(h.own, func(a, b own) int { return cmp.Compare(a.number, b.number) })
 }
 

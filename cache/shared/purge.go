@@ -31,6 +31,7 @@ func (t *Tier) Purge(p cache.Purge) error {
 	}
 	m := t.history.add(message{origin: t.origin, purge: p}, t.cache.Number(), false)
 	t.cache.Purge(p)
+	t.history.done(m.number, t.cache.Number())
 	if t.away.Load() {
 		_, _, err := t.State()
 		return fmt.Errorf("cannot tell other nodes of a purge: %w: %w", err, ErrLater)
@@ -46,22 +47,33 @@ func (t *Tier) Purge(p cache.Purge) error {
 	return nil
 }
 
-// Invalidate is Cache.Invalidate, of which the other nodes are told in the
+// PurgeSoon is Purge for those who must not wait: other nodes are told in the
 // background, if there are not too many.
+func (t *Tier) PurgeSoon(p cache.Purge) {
+	t.tellSoon(p)
+	t.cache.Purge(p)
+}
+
+// Invalidate is Cache.Invalidate, of which other nodes are told as by PurgeSoon.
 func (t *Tier) Invalidate(host, path, query []byte) {
-	p := cache.Purge{Soft: true, Host: string(host), Path: string(path), Query: string(query)}
-	if !t.history.isWaiting(p.Host, p.Path, p.Query) {
-		if t.history.pending() >= mostInvalidations {
-			t.counts.lostInvalidation.Add(1)
-		} else {
-			t.history.add(message{origin: t.origin, purge: p}, t.cache.Number(), true)
-			select {
-			case t.woken <- struct{}{}:
-			default:
-			}
-		}
-	}
+	t.tellSoon(cache.Purge{Soft: true, Host: string(host), Path: string(path), Query: string(query)})
 	t.cache.Invalidate(host, path, query)
+}
+
+// tellSoon has other nodes told of a purge that has no effect yet.
+func (t *Tier) tellSoon(p cache.Purge) {
+	switch {
+	case t.history.isWaiting(&p):
+		return
+	case t.history.pending() >= mostInvalidations:
+		t.counts.lostInvalidation.Add(1)
+		return
+	}
+	t.history.add(message{origin: t.origin, purge: p}, t.cache.Number(), true)
+	select {
+	case t.woken <- struct{}{}:
+	default:
+	}
 }
 
 // send tells other nodes of invalidations until the tier is closed.

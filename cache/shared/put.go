@@ -17,6 +17,8 @@ const (
 	// small is what a value may have that is fetched on a connection that others
 	// wait for.
 	small = 128 << 10
+	// settling is how long a purge may take to be seen in the stream.
+	settling = 200 * time.Millisecond
 	// mostQueued bounds how many answers wait to be written.
 	mostQueued = 4096
 	// shortest is for how long an answer has to be of use to be written, longest for
@@ -27,7 +29,7 @@ const (
 // put is an answer that waits to be written.
 type put struct {
 	of    cache.Record
-	since record.Position
+	born  uint64 // number of purges when its fetch began
 	bytes int64
 }
 
@@ -49,11 +51,11 @@ func (t *Tier) Put(e *cache.Entry) {
 		return
 	}
 	of := t.cache.Record(e)
-	since, known := t.history.position(t.cache.Born(e))
-	if !known || of.Validate || len(e.Vary) > mostNames || t.left(e) < shortestLife {
+	born := t.cache.Born(e)
+	if _, known := t.history.position(born); !known || of.Validate || len(e.Vary) > mostNames || t.left(e) < shortestLife {
 		return
 	}
-	p := put{of, since, e.Body.Size() + int64(len(e.Lines)+len(e.PlainLines)+len(of.Key)+len(of.Selected)+512)}
+	p := put{of, born, e.Body.Size() + int64(len(e.Lines)+len(e.PlainLines)+len(of.Key)+len(of.Selected)+512)}
 	if p.bytes > t.config.MostBytes {
 		t.counts.large.Add(1)
 		return
@@ -103,11 +105,12 @@ func (t *Tier) writeOne(p put, buffer []byte) []byte {
 		t.counts.dropped.Add(1)
 		return buffer
 	}
+	since, known := t.positionOf(p.born)
 	now, _ := t.clock.now(time.Since(t.began))
 	r, whole := record.Of(p.of, int64(now)-(t.cache.Now()-p.of.Entry.At))
-	r.Since = p.since
+	r.Since = since
 	buffer, err := r.Append(append(buffer, kindRecord))
-	if err != nil || !whole {
+	if err != nil || !whole || !known {
 		t.counts.dropped.Add(1)
 		return buffer
 	}
@@ -125,6 +128,20 @@ func (t *Tier) writeOne(p put, buffer []byte) []byte {
 	}
 	t.counts.stored.Add(1)
 	return buffer
+}
+
+// positionOf returns how far the stream was followed when a fetch began. What comes
+// right behind a purge of this node waits until that stands in the stream: else it
+// would count as stored before.
+func (t *Tier) positionOf(born uint64) (record.Position, bool) {
+	for until := time.Now().Add(settling); t.history.isSoon(born) && time.Now().Before(until); {
+		select {
+		case <-t.context.Done():
+			return record.Position{}, false
+		case <-time.After(settling / 50):
+		}
+	}
+	return t.history.position(born)
 }
 
 // commands are such that what names something is written after it.
