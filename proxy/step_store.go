@@ -124,7 +124,7 @@ func (g *Gateway) storedLines(r *request, kept []byte, drop [][]byte) []byte {
 		out = wire.AppendField(out, name, value)
 	}
 	if !dated {
-		out = wire.AppendField(out, []byte("Date"), fasthttp.AppendHTTPDate(nil, time.Now()))
+		out = append(fasthttp.AppendHTTPDate(append(out, "Date: "...), time.Now()), "\r\n"...)
 	}
 	return slices.Clip(out)
 }
