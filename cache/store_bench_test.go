@@ -75,9 +75,8 @@ func BenchmarkLookup(b *testing.B) {
 func BenchmarkPublish(b *testing.B) {
 	c := newStore(b, 1<<30)
 	b.ReportAllocs()
-	k := keyOf("example.org", "", "")
 	for i := 0; b.Loop(); i++ {
-		k = keyOf("example.org", fmt.Sprintf("/%d", i), "")
+		k := keyOf("example.org", fmt.Sprintf("/%d", i), "")
 		fill(c, k, nil, "x")
 	}
 }
