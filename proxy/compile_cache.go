@@ -218,8 +218,12 @@ func cacheRules(set *config.Cache) policy.Rules {
 		r.Statuses = make(map[int]time.Duration)
 	}
 	for status, ttl := range set.Statuses {
+		isClass := strings.HasSuffix(status, "xx")
 		for _, n := range statusesOf(status) {
-			if _, exact := set.Statuses[strconv.Itoa(n)]; !exact || !strings.HasSuffix(status, "xx") {
+			_, exact := set.Statuses[strconv.Itoa(n)]
+			switch {
+			case isClass && (n == 401 || n == 407): // others may have credentials
+			case !isClass || !exact:
 				r.Statuses[n] = time.Duration(ttl)
 			}
 		}
