@@ -28,6 +28,9 @@ func (r *request) explainKey() {
 			parameters = append(parameters, of.kind+"."+of.name)
 		}
 		r.explained.add("lookup", "the key is the method and the route, in mode aws")
+		if p.anyPath {
+			add("path", string(k.Place.Path))
+		}
 		add("parameters", parameters...)
 	} else {
 		method := r.x.Request.Method()

@@ -245,6 +245,27 @@ func TestCacheValidatesOnce(t *testing.T) {
 	}
 }
 
+// TestCacheSendsContentWhole: in mode aws the content of a request tells nothing
+// apart, and gets to the upstream all the same, however large it is.
+func TestCacheSendsContentWhole(t *testing.T) {
+	t.Parallel()
+	up, asked := counted(t, func(n int, r *rawRequest) string {
+		return reply200("", fmt.Sprintf("answer %d to %d bytes", n, len(r.Body)))
+	})
+	g := startGateway(t, cacheTo(up, "{ mode: aws, methods: [ POST ] }"))
+	post := func(path, framing, body string) *rawAnswer {
+		t.Helper()
+		return g.exchange("POST " + path + " HTTP/1.1\r\nHost: a.example\r\n" + framing + "\r\n\r\n" + body)
+	}
+	wantCached(t, post("/small", "Content-Length: 5", "hello"), "answer 1 to 5 bytes", "stored")
+	wantCached(t, post("/small", "Content-Length: 5", "other"), "answer 1 to 5 bytes", "hit")
+	wantCached(t, post("/chunked", "Transfer-Encoding: chunked", "5\r\nhello\r\n0\r\n\r\n"), "answer 2 to 5 bytes", "fwd=bypass")
+	wantCached(t, post("/large", "Content-Length: 100000", strings.Repeat("x", 100_000)), "answer 3 to 100000 bytes", "fwd=bypass")
+	if n := asked.Load(); n != 3 {
+		t.Errorf("the upstream was asked %d times; want 3", n)
+	}
+}
+
 // TestCacheAges: an answer is fresh for as long as it says and no longer.
 func TestCacheAges(t *testing.T) {
 	t.Parallel()

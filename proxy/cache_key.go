@@ -37,7 +37,7 @@ func (p *cachePolicy) takes(r *request) (ok bool, why string) {
 		return true, ""
 	case isSafe(method):
 		return false, "content" // which tells nothing apart, and upstreams may heed
-	case string(method) == "QUERY" && x.RequestBytes == nil:
+	case x.RequestBytes == nil:
 		return false, "content too large"
 	}
 	return true, ""
@@ -75,6 +75,9 @@ func (p *cachePolicy) appendKey(k *cache.Key, r *request) {
 		k.Add(method)
 	}
 	if p.aws {
+		if p.anyPath { // no parameter could name it
+			k.Add(x.Path)
+		}
 		p.addParameters(k, r)
 	} else {
 		k.AddString(x.Scheme)

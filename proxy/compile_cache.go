@@ -28,6 +28,7 @@ type cachePolicy struct {
 	stage    string // "api/stage"
 	prefix   []byte // what its keys begin with: no two routes share it but by a namespace
 	key      keyRule
+	anyPath  bool // the route takes every path, so that in mode aws the path is a part of keys
 	vary     map[string]*policy.Normal
 	unkeyed  [][]byte      // fields that a fetch for everybody must not carry
 	collapse bool          // requests for the same answer wait for one fetch
@@ -159,6 +160,7 @@ func (c *compiler) cachePolicy(at place, of *config.Route, s config.Stage, set *
 		p.vary[textproto.CanonicalMIMEHeaderKey(name)] = &policy.Normal{Values: values}
 	}
 	p.unkeyed = p.key.unkeyed()
+	p.anyPath = of.Path == config.DefaultName
 	p.prefix = cachePrefix(p, of, s, set)
 	return p
 }
@@ -216,8 +218,12 @@ func cacheRules(set *config.Cache) policy.Rules {
 		r.Statuses = make(map[int]time.Duration)
 	}
 	for status, ttl := range set.Statuses {
+		isClass := strings.HasSuffix(status, "xx")
 		for _, n := range statusesOf(status) {
-			if _, exact := set.Statuses[strconv.Itoa(n)]; !exact || !strings.HasSuffix(status, "xx") {
+			_, exact := set.Statuses[strconv.Itoa(n)]
+			switch {
+			case isClass && (n == 401 || n == 407): // others may have credentials
+			case !isClass || !exact:
 				r.Statuses[n] = time.Duration(ttl)
 			}
 		}

@@ -11,7 +11,7 @@ type Cache struct {
 	Mode    string `yaml:"mode" enum:"standard|aws" default:"standard" doc:"standard follows what answers and requests say (RFC 9111). aws keeps every answer for ttl, as the cache of AWS API Gateway does."`
 
 	TTL       *Duration           `yaml:"ttl" min:"0s" example:"60s" doc:"In mode aws, how long every answer is kept: 300s without it, at most 3600s, 0s keeps none. In mode standard, how long answers are fresh that do not say it themselves; without it, or with 0s, they are not kept."`
-	Statuses  map[string]Duration `yaml:"statuses" key:"status" keys:"^([2-5][0-9][0-9]|[2-5]xx)$" doc:"ttl by status, such as 404 or 5xx; a status goes before its class, and both before ttl. 0s keeps none."`
+	Statuses  map[string]Duration `yaml:"statuses" key:"status" keys:"^([2-5][0-9][0-9]|[2-5]xx)$" doc:"ttl by status, such as 404 or 5xx; a status goes before its class, and both before ttl. 4xx is without 401 and 407, as others may have credentials. 0s keeps none."`
 	Only      []string            `yaml:"only" pattern:"^([2-5][0-9][0-9]|[2-5]xx)$" example:"2xx" doc:"The statuses that are kept. Without it, those that HTTP allows."`
 	Heuristic *float64            `yaml:"heuristic" min:"0" max:"1" doc:"Which part of the time since Last-Modified an answer is fresh that does not say it, such as 0.1 (RFC 9111 §4.2.2). Without it, or with 0, none."`
 	MaxTTL    *Duration           `yaml:"maxTTL" min:"0s" doc:"The longest time that an answer may say for itself. Without it, or with 0s, there is no bound."`
