@@ -102,6 +102,9 @@ func (h *history) append(position record.Position, floor, most uint64) {
 	for i := len(h.passed) - 1; i >= 0 && h.passed[i].least > floor; i-- {
 		h.passed[i].least = floor
 	}
+	if n := len(h.passed); n > 0 && most != math.MaxUint64 {
+		most = max(most, h.passed[n-1].most)
+	}
 	h.passed = append(h.passed, passed{position, floor, most})
 }
 

@@ -106,6 +106,9 @@ func (t *Tier) writeOne(p put, buffer []byte) []byte {
 		return buffer
 	}
 	since, known := t.positionOf(p.born)
+	if gone, validate := t.cache.Concerns(p.of, p.born); gone || validate {
+		return buffer // what is there may be newer
+	}
 	now, _ := t.clock.now(time.Since(t.began))
 	r, whole := record.Of(p.of, int64(now)-(t.cache.Now()-p.of.Entry.At))
 	r.Since = since
