@@ -116,7 +116,8 @@ func (g *Gateway) invalidate(r *request) {
 	if !policy.Invalidates(x.Request.Method(), status) {
 		return
 	}
-	host := appendHost(nil, x.Authority, x.Scheme)
+	r.keyed.host = appendHost(r.keyed.host[:0], x.Authority, x.Scheme)
+	host := r.keyed.host
 	g.invalidateURI(r, host, x.Path, x.Query)
 	for _, name := range [...]string{"Location", "Content-Location"} {
 		g.invalidateSame(r, host, x.Response.Peek(name))
