@@ -18,7 +18,11 @@ cat >"$folder/weir.yaml" <<YAML
 listeners:
   main: { address: "$address" }
   https: { address: "127.0.0.1:$((port + 3))", tls: true, protocols: [h3, h2, http/1.1] }
-apis: { all: { routes: [ { path: \$default, upstream: upstream } ] } }
+apis:
+  all:
+    routes:
+      - { path: "/cached/{bytes}", upstream: upstream, cache: { ttl: 1h } }
+      - { path: \$default, upstream: upstream }
 upstreams: { upstream: { targets: [ "http://$upstream" ] } }
 domains:
   "*": { mappings: { (none): all } }
@@ -53,13 +57,15 @@ load() { # URL, wrk's arguments
 	}
 }
 
-curl -sSo "$folder/cpu.prof" "http://$control/debug/pprof/profile?seconds=$((seconds * 10))" &
+curl -sSo "$folder/cpu.prof" "http://$control/debug/pprof/profile?seconds=$((seconds * 12))" &
 profile=$!
 load "http://$address/size/1024"
 load "http://$address/size/1024" "${headers[@]}"
 load "http://$address/size/128?a=1&b=2" "${headers[@]}"
 load "http://$address/size/16384"
 load "http://$address/chunked/2048" "${headers[@]}"
+load "http://$address/cached/1024" "${headers[@]}"
+load "http://$address/cached/16384"
 load "http://$address/upload" -s "$folder/post.lua"
 load "https://$secure/size/1024" "${headers[@]}"
 printf 'pgo: handshakes, HTTP/2 and HTTP/3\n' >&2
