@@ -17,7 +17,7 @@ import (
 
 // What a value begins with.
 const (
-	kindRecord = 'R' // a record follows
+	kindRecord = 'R' // the record's position, in digits, and the record follow
 	kindVary   = 'V' // the names of Vary follow: the record lies under their values
 	kindLong   = 'L' // the record lies beside, where it delays nobody
 )
@@ -49,11 +49,12 @@ func (t *Tier) Get(k *cache.Key, s cache.Selector) cache.Found {
 		t.counts.misses.Add(1)
 		return cache.Found{}
 	}
-	if value[0] != kindRecord {
+	const begin = 1 + orderLength
+	if value[0] != kindRecord || len(value) < begin {
 		return t.damaged()
 	}
-	r, err := record.Parse(value[1:])
-	if err != nil {
+	r, err := record.Parse(value[begin:])
+	if err != nil || string(value[1:begin]) != string(appendOrder(nil, r.Since)) {
 		return t.damaged()
 	}
 	return t.found(r, k.Full(), selected)

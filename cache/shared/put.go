@@ -2,6 +2,8 @@ package shared
 
 import (
 	"context"
+	"fmt"
+	"strconv"
 	"sync/atomic"
 	"time"
 
@@ -112,7 +114,7 @@ func (t *Tier) writeOne(p put, buffer []byte) []byte {
 	now, _ := t.clock.now(time.Since(t.began))
 	r, whole := record.Of(p.of, int64(now)-(t.cache.Now()-p.of.Entry.At))
 	r.Since = since
-	buffer, err := r.Append(append(buffer, kindRecord))
+	buffer, err := r.Append(appendOrder(append(buffer, kindRecord), since))
 	if err != nil || !whole || !known {
 		t.counts.dropped.Add(1)
 		return buffer
@@ -120,13 +122,16 @@ func (t *Tier) writeOne(p put, buffer []byte) []byte {
 	ctx, cancel := context.WithTimeout(t.context, asking)
 	defer cancel()
 	for _, command := range t.commands(c.bulk, r, rueidis.BinaryString(buffer), left) {
-		err := reason(c.bulk.Do(ctx, command).Error())
+		written, err := c.bulk.Do(ctx, command).AsInt64()
 		if t.context.Err() != nil {
 			return buffer
 		}
-		if t.judge(err); err != nil {
+		if t.judge(reason(err)); err != nil {
 			t.counts.dropped.Add(1)
 			return nil // the connection may still have it
+		}
+		if written == 0 {
+			return buffer
 		}
 	}
 	t.counts.stored.Add(1)
@@ -147,24 +152,54 @@ func (t *Tier) positionOf(born uint64) (record.Position, bool) {
 	return t.history.position(born)
 }
 
+// orderLength is how long a position is in a value, behind its kind: digits, so
+// that a script can tell which of two is greater.
+const orderLength = 40
+
+func appendOrder(dst []byte, p record.Position) []byte {
+	return fmt.Appendf(dst, "%020d%020d", p.Time, p.Count)
+}
+
+// writeScript writes a value, unless there is one that was fetched behind later
+// purges: a write that was under way when they came must not take its place.
+// KEYS: where, and where it is long. ARGV: its order, its time in ms, the value.
+const writeScript = `
+local was = redis.pcall('GETRANGE', KEYS[1], 1, #ARGV[1])
+if type(was) == 'string' and #was == #ARGV[1] and was > ARGV[1] then
+  return 0
+end
+if KEYS[2] then
+  redis.call('SET', KEYS[2], ARGV[3], 'PX', ARGV[2])
+  redis.call('SET', KEYS[1], 'L' .. ARGV[1], 'PX', ARGV[2])
+else
+  redis.call('SET', KEYS[1], ARGV[3], 'PX', ARGV[2])
+end
+return 1
+`
+
+// namesScript writes the names of Vary. KEYS: where. ARGV: time in ms, the names.
+const namesScript = `
+redis.call('SET', KEYS[1], ARGV[2], 'PX', ARGV[1])
+return 1
+`
+
 // commands are such that what names something is written after it.
 func (t *Tier) commands(redis rueidis.Client, r *record.Record, value string, left time.Duration) []rueidis.Completed {
-	set := func(key, value string) rueidis.Completed {
-		return redis.B().Set().Key(key).Value(value).PxMilliseconds(left.Milliseconds()).Build()
-	}
-	var list []rueidis.Completed
 	primary := t.key(r.Key)
 	at := primary
 	if len(r.Vary) > 0 {
 		at = variant(primary, r.Selected)
 	}
+	keys := []string{at}
 	if len(value) > small {
-		list = append(list, set(long(at), value), set(at, string(kindLong)))
-	} else {
-		list = append(list, set(at, value))
+		keys = append(keys, long(at))
 	}
+	life := strconv.FormatInt(left.Milliseconds(), 10)
+	list := []rueidis.Completed{redis.B().Eval().Script(writeScript).Numkeys(int64(len(keys))).Key(keys...).
+		Arg(string(appendOrder(nil, r.Since)), life, value).Build()}
 	if len(r.Vary) > 0 {
-		list = append(list, set(primary, string(appendNames([]byte{kindVary}, r.Vary))))
+		names := string(appendNames([]byte{kindVary}, r.Vary))
+		list = append(list, redis.B().Eval().Script(namesScript).Numkeys(1).Key(primary).Arg(life, names).Build())
 	}
 	return list
 }

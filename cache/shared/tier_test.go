@@ -292,7 +292,7 @@ func TestValuesThatAreNone(t *testing.T) {
 		want(t, a.get("/1", ""), "")
 	}
 	f("cut", value[:len(value)/2], 1)
-	f("another version", value[:4]+"\xff"+value[5:], 1)
+	f("another version", value[:44]+"\xff"+value[45:], 1)
 	f("garbage", "<html>", 1)
 	f("one byte", "R", 1)
 	f("names that are none", "V\x01", 1)
