@@ -34,6 +34,9 @@ func TestCacheMemory(t *testing.T) {
 	}
 	// On a machine that is busy with other tests the collector comes late.
 	what := os.Getenv(cacheMemory)
+	if what == "" && testing.Short() {
+		t.Skip("the race detector takes several times the memory")
+	}
 	if what == "" {
 		what = "256 15000 1048576 1.5"
 	}

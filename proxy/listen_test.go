@@ -220,7 +220,7 @@ func TestListenerMovesWithinItsPort(t *testing.T) {
 func freePort(t *testing.T) string {
 	t.Helper()
 	for range 100 {
-		port := strconv.Itoa(20_000 + rand.IntN(12_000))
+		port := strconv.Itoa(12_000 + rand.IntN(8_000))
 		if ln, err := net.Listen("tcp", ":"+port); err == nil {
 			_ = ln.Close()
 			return port

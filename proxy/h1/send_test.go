@@ -80,9 +80,12 @@ func head(t *testing.T, br *bufio.Reader) []string {
 func TestLinesAreFields(t *testing.T) {
 	const names = "Date Etag Cache-Control Content-Type Content-Encoding Server X-One X-Two Set-Cookie Vary Age"
 	random := rand.New(rand.NewPCG(1, 2))
+	var mu sync.Mutex // of what follows
 	var fields [][2]string
 	var status, size int
 	nc := dial(t, handle(func(x *exchange.Exchange) {
+		mu.Lock()
+		defer mu.Unlock()
 		lines := wire.AppendStatusLine(nil, status, nil)
 		for _, f := range fields {
 			lines = wire.AppendField(lines, []byte(f[0]), []byte(f[1]))
@@ -101,6 +104,7 @@ func TestLinesAreFields(t *testing.T) {
 	}))
 	br := bufio.NewReader(nc)
 	for range 300 {
+		mu.Lock()
 		fields = append(fields[:0], [2]string{"Date", "Sun, 06 Nov 1994 08:49:37 GMT"})
 		for _, name := range strings.Fields(names)[1:] {
 			if random.IntN(2) == 0 {
@@ -108,6 +112,7 @@ func TestLinesAreFields(t *testing.T) {
 			}
 		}
 		status, size = []int{200, 206, 304, 404}[random.IntN(4)], random.IntN(20<<10)
+		mu.Unlock()
 		method := []string{"GET", "HEAD"}[random.IntN(2)]
 		var got [2][]string
 		for i, target := range []string{"/fields", "/lines"} {
@@ -169,10 +174,13 @@ func (p *pieces) Close() error     { return nil }
 // that what lies there is not copied.
 func TestContentInPieces(t *testing.T) {
 	random := rand.New(rand.NewPCG(3, 4))
+	var mu sync.Mutex // of what follows
 	stream := &pieces{}
 	var length, sent int64
 	served := make(chan struct{}, 1)
 	handler := handle(func(x *exchange.Exchange) {
+		mu.Lock()
+		defer mu.Unlock()
 		x.Response.SetStatusCode(200)
 		x.Stream, x.Length = stream, length
 		_ = x.Front.Send(x)
@@ -183,6 +191,7 @@ func TestContentInPieces(t *testing.T) {
 	br := bufio.NewReader(nc)
 	for range 300 {
 		var want []byte
+		mu.Lock()
 		*stream = pieces{}
 		for range random.IntN(6) {
 			piece := bytes.Repeat([]byte{byte('a' + random.IntN(26))}, 1+random.IntN([]int{10, 5 << 10, 300 << 10}[random.IntN(3)]))
@@ -198,6 +207,7 @@ func TestContentInPieces(t *testing.T) {
 				br.Reset(nc)
 			}
 		}
+		mu.Unlock()
 		if _, err := fmt.Fprintf(nc, "GET / %s\r\nHost: h\r\n\r\n", version); err != nil {
 			t.Fatal(err)
 		}

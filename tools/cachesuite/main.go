@@ -23,6 +23,7 @@ import (
 	"os/signal"
 	"path/filepath"
 	"strings"
+	"sync"
 	"syscall"
 	"time"
 )
@@ -55,6 +56,7 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) error {
 		return fmt.Errorf("cannot make a scratch folder: %w", err)
 	}
 	defer os.RemoveAll(folder)
+	stderr = &oneByOne{w: stderr}
 	s := stage{suite: filepath.Join(strings.TrimSpace(string(said)), "tools", "cachesuite", "suite"), folder: folder, weir: *weir, stderr: stderr}
 	defer s.close()
 	if err := s.open(ctx); err != nil {
@@ -125,6 +127,18 @@ func tell(w io.Writer, verdicts []verdict, all bool, optimal int) error {
 		return fmt.Errorf("cannot pass: %d optional tests pass, %d have to", passed["optimal"], optimal)
 	}
 	return nil
+}
+
+// oneByOne lets several programs write to one place.
+type oneByOne struct {
+	mu sync.Mutex
+	w  io.Writer
+}
+
+func (o *oneByOne) Write(p []byte) (int, error) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	return o.w.Write(p)
 }
 
 // stage is the suite's origin and weir before it.
