@@ -38,6 +38,9 @@ func TestNodesShareTheCache(t *testing.T) {
 	wantCached(t, got, "answer 1 to en", "weir; fwd=miss; stored; ttl=")
 	wantCached(t, b.fetch("/", "Accept-Language: en\r\n"), "answer 1 to en", "hit")
 	wantCached(t, b.fetch("/", "Accept-Language: de\r\n"), "answer 2 to de", "fwd-status=200")
+	if text := b.ask("GET", "/metrics").Body; !strings.Contains(text, `weir_cache_shared_total{result="hit"} 1`) || !strings.Contains(text, "weir_cache_shared_away 0") {
+		t.Errorf("got %s; want one answer of the other node told, and that redis is there", text)
+	}
 	if n := asked.Load(); n != 2 {
 		t.Errorf("the upstream was asked %d times; want 2", n)
 	}

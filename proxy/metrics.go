@@ -24,6 +24,7 @@ func (g *Gateway) watch() {
 	g.watchHTTP3()
 	g.watchLimits()
 	g.watchCache()
+	g.watchTier()
 }
 
 // watchPools adds the state of connections. The totals of all targets are
@@ -123,6 +124,38 @@ func (g *Gateway) watchCache() {
 	add("weir_cache_rejected_total", "Answers that were not asked for often enough to be stored.", observe.Counter, func(s cache.Stats) float64 { return float64(s.Rejected) })
 	add("weir_cache_purged_total", "Stored answers that were taken out because of a purge.", observe.Counter, func(s cache.Stats) float64 { return float64(s.Purged) })
 	add("weir_cache_expired_total", "Stored answers that were taken out because they could be of no more use.", observe.Counter, func(s cache.Stats) float64 { return float64(s.Expired) })
+}
+
+// watchTier adds what nodes share of the cache, as long as they do.
+func (g *Gateway) watchTier() {
+	g.metrics.RegisterSet("weir_cache_shared_total", "What became of answers and purges at the second tier: hit, miss, late, error and damaged of those that were asked for; stored, dropped and too_large of those that were to be written; purge_sent, purge_received and flush (everything, because purges were missed) of purges.",
+		observe.Counter, []string{"result"}, func(emit func(value float64, labels ...string)) {
+			t := g.tier.now.Load()
+			if t == nil {
+				return
+			}
+			s := t.Stats()
+			for _, c := range []struct {
+				result string
+				n      uint64
+			}{
+				{"hit", s.Hits}, {"miss", s.Misses}, {"late", s.Late}, {"error", s.Errors}, {"damaged", s.Damaged},
+				{"stored", s.Stored}, {"dropped", s.Dropped}, {"too_large", s.TooLarge},
+				{"purge_sent", s.Sent}, {"purge_received", s.Received}, {"flush", s.Flushes},
+			} {
+				emit(float64(c.n), c.result)
+			}
+		})
+	g.metrics.RegisterSet("weir_cache_shared_away", "Whether the second tier is away.", observe.Gauge, nil, func(emit func(value float64, labels ...string)) {
+		if t := g.tier.now.Load(); t != nil {
+			away, _, _ := t.State()
+			value := 0.0
+			if away {
+				value = 1
+			}
+			emit(value)
+		}
+	})
 }
 
 // MetricsReference describes every metric of a gateway, as a table in Markdown.
