@@ -3,7 +3,6 @@ package h2
 import (
 	"bufio"
 	"bytes"
-	"io"
 	"slices"
 	"strings"
 	"testing"
@@ -11,6 +10,7 @@ import (
 	"golang.org/x/net/http2/hpack"
 
 	"weir/proxy/exchange"
+	"weir/proxy/front/cases"
 	"weir/proxy/wire"
 )
 
@@ -59,39 +59,6 @@ func TestLinesAreFields(t *testing.T) {
 	}
 }
 
-// pieces is content that lies somewhere in pieces, of which every third is not
-// there at once.
-type pieces struct {
-	list  [][]byte
-	taken int
-}
-
-func (p *pieces) Take() []byte {
-	if p.Done() || len(p.list)%3 == 0 {
-		return nil
-	}
-	piece := p.list[0]
-	p.list = p.list[1:]
-	p.taken += len(piece)
-	return piece
-}
-
-func (p *pieces) Read(b []byte) (int, error) {
-	if p.Done() {
-		return 0, io.EOF
-	}
-	n := copy(b, p.list[0])
-	if p.list[0] = p.list[0][n:]; len(p.list[0]) == 0 {
-		p.list = p.list[1:]
-	}
-	return n, nil
-}
-
-func (p *pieces) Done() bool       { return len(p.list) == 0 }
-func (p *pieces) Ready() bool      { return len(p.list)%3 != 0 || p.Done() }
-func (p *pieces) Trailers() []byte { return []byte("X-End: yes\r\n") }
-func (p *pieces) Close() error     { return nil }
-
 func TestContentInPieces(t *testing.T) {
 	var want []byte
 	var list [][]byte
@@ -101,14 +68,14 @@ func TestContentInPieces(t *testing.T) {
 	}
 	taken := make(chan int, 1)
 	s := serve(t, handle(func(x *exchange.Exchange) {
-		stream := &pieces{list: slices.Clone(list)}
+		stream := &cases.Pieces{List: slices.Clone(list)}
 		x.Response.SetStatusCode(200)
 		x.Stream, x.Length = stream, exchange.Chunked
 		if string(x.Target) == "/known" {
 			x.Length = int64(len(want))
 		}
 		_ = x.Front.Send(x)
-		taken <- stream.taken
+		taken <- stream.Taken
 	}), nil)
 	c := s.open(t)
 	for i, path := range []string{"/known", "/chunked"} {

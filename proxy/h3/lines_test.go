@@ -3,12 +3,12 @@ package h3
 import (
 	"bufio"
 	"bytes"
-	"io"
 	"slices"
 	"strings"
 	"testing"
 
 	"weir/proxy/exchange"
+	"weir/proxy/front/cases"
 	"weir/proxy/wire"
 )
 
@@ -52,39 +52,6 @@ func TestLinesAreFields(t *testing.T) {
 	}
 }
 
-// stored is content that lies somewhere in pieces, of which every third is not
-// there at once.
-type stored struct {
-	list  [][]byte
-	taken int
-}
-
-func (p *stored) Take() []byte {
-	if p.Done() || len(p.list)%3 == 0 {
-		return nil
-	}
-	piece := p.list[0]
-	p.list = p.list[1:]
-	p.taken += len(piece)
-	return piece
-}
-
-func (p *stored) Read(b []byte) (int, error) {
-	if p.Done() {
-		return 0, io.EOF
-	}
-	n := copy(b, p.list[0])
-	if p.list[0] = p.list[0][n:]; len(p.list[0]) == 0 {
-		p.list = p.list[1:]
-	}
-	return n, nil
-}
-
-func (p *stored) Done() bool       { return len(p.list) == 0 }
-func (p *stored) Ready() bool      { return len(p.list)%3 != 0 || p.Done() }
-func (p *stored) Trailers() []byte { return []byte("X-End: yes\r\n") }
-func (p *stored) Close() error     { return nil }
-
 func TestContentInPieces(t *testing.T) {
 	var want []byte
 	var list [][]byte
@@ -94,7 +61,7 @@ func TestContentInPieces(t *testing.T) {
 	}
 	taken := make(chan int, 1)
 	s := serve(t, testConfig(), func(x *exchange.Exchange) {
-		stream := &stored{list: slices.Clone(list)}
+		stream := &cases.Pieces{List: slices.Clone(list)}
 		x.Response.SetStatusCode(200)
 		x.Stream, x.Length = stream, exchange.Chunked
 		if string(x.Target) == "/known" {
@@ -104,7 +71,7 @@ func TestContentInPieces(t *testing.T) {
 		if x.BytesOut != int64(len(want)) {
 			t.Errorf("%s: counted %d bytes; want %d", x.Target, x.BytesOut, len(want))
 		}
-		taken <- stream.taken
+		taken <- stream.Taken
 	})
 	tr := client(t)
 	for _, path := range []string{"/known", "/chunked"} {

@@ -1,6 +1,7 @@
 // Package cases holds requests of HTTP/2 and HTTP/3 that a front end must
 // refuse, or must not change: each has been a way to smuggle a request past a
-// gateway, or is next to one. The tests of the front ends share them.
+// gateway, or is next to one. The tests of the front ends share them, and content
+// that comes in pieces.
 package cases
 
 import "strings"
