@@ -61,12 +61,18 @@ func (r *request) AppendSelected(dst []byte, name string) []byte {
 }
 
 func appendSelected(dst []byte, lines [][]byte, h *fasthttp.RequestHeader, name string, rule *cachePolicy) ([]byte, [][]byte) {
+	lines = appendValuesIn(lines, h, name)
+	return policy.AppendSelected(dst, name, lines, rule.vary[name]), lines
+}
+
+// appendValuesIn appends the values of the field lines of that name, borrowed.
+func appendValuesIn(lines [][]byte, h *fasthttp.RequestHeader, name string) [][]byte {
 	for n, value := range h.AllInOrder() {
 		if string(n) == name {
 			lines = append(lines, value)
 		}
 	}
-	return policy.AppendSelected(dst, name, lines, rule.vary[name]), lines
+	return lines
 }
 
 // reset forgets the request, and keeps the memory.

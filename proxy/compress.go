@@ -103,12 +103,7 @@ func encodedLines(plain []byte) []byte {
 // takesGzip tells whether the client takes gzip.
 func (r *request) takesGzip() bool {
 	c := &r.caching
-	c.lines = c.lines[:0]
-	for name, value := range r.x.Request.AllInOrder() {
-		if string(name) == "Accept-Encoding" {
-			c.lines = append(c.lines, value)
-		}
-	}
+	c.lines = appendValuesIn(c.lines[:0], &r.x.Request, "Accept-Encoding")
 	r.field = policy.AppendSelected(r.field[:0], "Accept-Encoding", c.lines, &gzipOnly)
 	return bytes.Contains(r.field, []byte("gzip"))
 }

@@ -55,3 +55,5 @@ func (d *detached) StopBody() {}
 
 // Send implements exchange.Front.
 func (d *detached) Send(*exchange.Exchange) error { panic("BUG: the answer of a fetch has no client") }
+
+var _ exchange.Front = (*detached)(nil)

@@ -111,8 +111,8 @@ func (d *fetching) run() {
 	defer func() {
 		if p := recover(); p != nil {
 			d.g.log.Error().Str("panic", fmt.Sprint(p)).Bytes("stack", debug.Stack()).Msg("a fetch for the cache panicked")
-			d.fill.Fail(&failure{refusal: exchange.Internal})
 		}
+		d.fill.Fail(&failure{refusal: exchange.Internal}) // nothing, where it has ended
 		d.release()
 	}()
 	if d.fromTier() {

@@ -7,7 +7,6 @@ import (
 
 	"weir/cache"
 	"weir/cache/policy"
-	"weir/proxy/exchange"
 	"weir/proxy/grpc"
 	"weir/proxy/route"
 )
@@ -187,11 +186,12 @@ func (g *Gateway) renewByHead(r *request) {
 	g.cache.Replace(stored, g.renewed(stored, r, &verdict))
 }
 
+// forCaches are fields that are for this cache alone, and go to no client.
+var forCaches = [...]string{policy.OwnField, "Surrogate-Key", "Cache-Tag"}
+
 // hideTargeted removes what is meant for this cache alone (RFC 9213 §2.2).
 func hideTargeted(r *request) {
-	for _, name := range [...]string{"Weir-Cache-Control", "Surrogate-Key", "Cache-Tag"} {
+	for _, name := range forCaches {
 		r.x.Response.Del(name)
 	}
 }
-
-var _ exchange.Front = (*detached)(nil)

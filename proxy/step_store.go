@@ -109,15 +109,9 @@ func (d *fetching) outgrow(b *cache.Body) {
 // storedLines returns the field lines of x.Response as they are stored, with
 // those in kept before them, and without drop.
 func (g *Gateway) storedLines(r *request, kept []byte, drop [][]byte) []byte {
-	out, dated := make([]byte, 0, 512), lineOf(kept, "Date") != nil
-	if !names(drop, nameCacheStatus) { // first, where tellCache looks for it
-		for _, value := range r.x.Response.PeekAll("Cache-Status") {
-			out = wire.AppendField(out, nameCacheStatus, value)
-		}
-	}
-	out = append(out, kept...)
+	out, dated := append(make([]byte, 0, 512), kept...), lineOf(kept, "Date") != nil
 	for name, value := range r.x.Response.All() {
-		if !isStorable(r, string(name)) || names(drop, name) || string(name) == string(nameCacheStatus) {
+		if !isStorable(r, string(name)) || names(drop, name) {
 			continue
 		}
 		dated = dated || string(name) == "Date"
@@ -149,12 +143,12 @@ func (d *fetching) privateLines() (out []byte) {
 // connection, or is told anew of each answer, is not.
 func isStorable(r *request, name string) bool {
 	switch name {
-	case "Connection", "Content-Length", "Transfer-Encoding", "Age", "Weir-Cache-Control", "Surrogate-Key", "Cache-Tag", "Alt-Svc":
+	case "Connection", "Content-Length", "Transfer-Encoding", "Age", "Alt-Svc":
 		return false
 	case "Strict-Transport-Security":
 		return r.mapping.security.hsts == nil
 	}
-	return true
+	return !slices.Contains(forCaches[:], name)
 }
 
 // renewed returns a stored answer with what a 304, or the answer to HEAD, says
